@@ -1,0 +1,74 @@
+# canary-judge. `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Build output lives outside the checkout and is keyed by what it is built
+# from, so that a fresh clone starts warm; scripts/cache says where.
+export CARGO_TARGET_DIR ?= $(shell scripts/cache target)
+MUSL := x86_64-unknown-linux-musl
+STATIC := cargo build --release --target $(MUSL)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what a build needs (as root on Debian; else say what is missing)
+	@scripts/setup build
+
+.PHONY: build
+build: setup ## build the static binaries into dist/
+	@scripts/setup static
+	$(STATIC) --locked -p metric-ai -p cli -p demo-app
+	@mkdir -p dist
+	@for name in rollouts-plugin-metric-ai canary-judge rollouts-demo; do \
+	  cp "$$CARGO_TARGET_DIR/$(MUSL)/release/$$name" "dist/.$$name" && mv "dist/.$$name" "dist/$$name"; done
+	@cd dist && sha256sum rollouts-plugin-metric-ai canary-judge rollouts-demo | tee sha256sums
+
+.PHONY: demo
+demo: setup ## judge the recorded logs of a healthy and of a broken canary
+	@cargo build --quiet --locked -p cli
+	@scripts/demo "$$CARGO_TARGET_DIR/debug/canary-judge"
+
+.PHONY: test
+test: setup lint ## all tests that need no cluster, with lints and a short fuzz
+	scripts/guarded cargo test --workspace --exclude e2e --locked --no-run
+	cargo test --workspace --exclude e2e --locked
+	cargo test --locked -p e2e --lib --bins --test house
+	fuzz/run 200000
+
+.PHONY: e2e test-e2e
+e2e: setup ## tests on a real cluster on this machine (root, Linux; 25 minutes at most)
+	@scripts/setup static
+	scripts/e2e
+test-e2e: e2e ## the same
+
+.PHONY: cluster
+cluster: setup ## start the cluster with Argo Rollouts and leave it running
+	cargo run --quiet --locked -p e2e --bin box -- up
+
+.PHONY: cluster-down
+cluster-down: ## stop that cluster and leave nothing behind
+	cargo run --quiet --locked -p e2e --bin box -- down
+
+.PHONY: figures
+figures: build ## measure every claim beside its target; exit 1 on a miss
+	cargo run --quiet --release --locked -p e2e --bin figures
+
+.PHONY: fmt
+fmt: ## format the sources
+	cargo fmt --all
+
+.PHONY: lint
+lint: setup ## formatting, clippy, documentation, dependency rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+	"$$(scripts/setup cargo-deny)" --offline check --hide-inclusion-graph bans licenses sources
+
+.PHONY: docs
+docs: setup ## build the API documentation
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	@echo "open $$CARGO_TARGET_DIR/doc/judge/index.html"

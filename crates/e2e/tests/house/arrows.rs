@@ -1,0 +1,158 @@
+//! Who may use whom. ARCHITECTURE.md draws the same picture.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+
+/// What each crate may use of ours. A crate that is not listed fails the test:
+/// its place has to be decided, not found out.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("go-plugin", &[]),
+    ("rollouts-plugin", &["go-plugin"]),
+    ("judge", &[]),
+    ("analysis", &["judge"]),
+    ("metric-ai", &["analysis", "judge", "rollouts-plugin"]),
+    ("cli", &["analysis", "judge", "rollouts-plugin"]),
+    ("demo-app", &[]),
+    ("kube-stand-in", &[]),
+    (
+        "e2e",
+        &[
+            "analysis",
+            "go-plugin",
+            "judge",
+            "kube-stand-in",
+            "rollouts-plugin",
+        ],
+    ),
+];
+
+/// Ours that tests may use on top.
+const TESTS_MAY_USE: &[&str] = &["kube-stand-in", "rollouts-plugin"];
+
+/// What must not be reachable from a crate, at any distance, and why.
+const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
+    (
+        "judge",
+        &["tokio", "kube", "tracing", "reqwest", "jiff", "getrandom"],
+        "the judge is pure",
+    ),
+    (
+        "go-plugin",
+        &["kube", "k8s-openapi", "judge"],
+        "go-plugin knows the protocol only",
+    ),
+    (
+        "rollouts-plugin",
+        &["kube", "judge"],
+        "the SDK serves other plugins as well",
+    ),
+    (
+        "metric-ai",
+        &["axum", "ring", "openssl-sys", "kube-stand-in"],
+        "the plugin is no server, and has one TLS provider",
+    ),
+    (
+        "cli",
+        &["ring", "openssl-sys"],
+        "one TLS provider: aws-lc-rs",
+    ),
+];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata runs in the workspace")
+}
+
+fn ours(metadata: &Metadata) -> BTreeSet<String> {
+    let packages = metadata.workspace_packages();
+    packages.iter().map(|p| p.name.to_string()).collect()
+}
+
+#[test]
+fn every_crate_uses_only_what_it_may() {
+    let metadata = metadata();
+    let ours = ours(&metadata);
+    let may: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for package in metadata.workspace_packages() {
+        let Some(allowed) = may.get(package.name.as_str()) else {
+            wrong.push(format!("{}: not in MAY_USE", package.name));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let name = dependency.name.as_str();
+            let in_tests = dependency.kind == DependencyKind::Development;
+            let fine = !ours.contains(name)
+                || allowed.contains(&name)
+                || (in_tests && TESTS_MAY_USE.contains(&name));
+            if !fine {
+                wrong.push(format!("{} uses {name}", package.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that may not be: {wrong:#?}");
+}
+
+#[test]
+fn every_listed_crate_exists() {
+    let ours = ours(&metadata());
+    let listed: BTreeSet<String> = MAY_USE.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(listed, ours, "MAY_USE lists the crates of the workspace");
+}
+
+/// All that is reached from `start` by normal and build dependencies.
+fn reached(metadata: &Metadata, start: &str) -> BTreeSet<String> {
+    let resolve = metadata.resolve.as_ref().expect("metadata is resolved");
+    let first = metadata
+        .workspace_packages()
+        .into_iter()
+        .find(|p| p.name.as_str() == start)
+        .expect("the crate is in the workspace")
+        .id
+        .clone();
+    let mut seen: BTreeSet<PackageId> = BTreeSet::new();
+    let mut queue = VecDeque::from([first]);
+    while let Some(id) = queue.pop_front() {
+        let node = resolve.nodes.iter().find(|n| n.id == id).expect("a node");
+        for dependency in &node.deps {
+            let normal = dependency
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind != DependencyKind::Development && linux(kind));
+            if normal && seen.insert(dependency.pkg.clone()) {
+                queue.push_back(dependency.pkg.clone());
+            }
+        }
+    }
+    seen.iter()
+        .map(|id| metadata[id].name.to_string())
+        .collect()
+}
+
+/// Whether a dependency counts on the system that we ship for.
+fn linux(kind: &cargo_metadata::DepKindInfo) -> bool {
+    kind.target.as_ref().is_none_or(|target| {
+        let target = target.to_string();
+        !["windows", "macos", "apple", "wasm", "android", "wasi"]
+            .iter()
+            .any(|other| target.contains(other))
+    })
+}
+
+#[test]
+fn nothing_reaches_what_it_must_not() {
+    let metadata = metadata();
+    let mut wrong = Vec::new();
+    for (name, forbidden, why) in MUST_NOT_REACH {
+        let reached = reached(&metadata, name);
+        for crate_name in *forbidden {
+            if reached.contains(*crate_name) {
+                wrong.push(format!("{name} reaches {crate_name}: {why}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
