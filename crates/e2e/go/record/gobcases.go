@@ -336,7 +336,7 @@ func (c gobCase) decode(stream []byte) ([]any, error) {
 		}
 		described = append(described, c.describe(into.Elem().Interface()))
 	}
-	if err := decoder.Decode(nil); !errors.Is(err, io.EOF) {
+	if err := decoder.DecodeValue(reflect.Value{}); !errors.Is(err, io.EOF) {
 		return described, fmt.Errorf("case %s goes on after its last value: %v", c.name, err)
 	}
 	return described, nil
