@@ -1,0 +1,27 @@
+//! A real Kubernetes on one machine, and what the end-to-end tests and `box`
+//! share to build, start, use and end it.
+//!
+//! ```text
+//! tools   builds the programs from pinned Go modules into the cache
+//! host    checks the machine, installs Debian packages
+//! cluster up, down, kubectl, images          (outside the box)
+//!   └─ init  mounts, network, programs       (inside, process 1)
+//! ```
+
+mod cgroups;
+pub mod cluster;
+pub mod command;
+mod components;
+mod digest;
+pub mod error;
+pub mod folders;
+mod host;
+pub mod init;
+mod lock;
+mod network;
+pub mod oci;
+mod process;
+pub mod progress;
+pub mod tools;
+
+pub use error::{Error, Result};
