@@ -218,6 +218,10 @@ kubeAPIBurst: 200
                     self.shown("pki/sa.key")
                 ),
                 format!("--root-ca-file={}", self.shown("pki/apiserver.crt")),
+                format!(
+                    "--flex-volume-plugin-dir={}",
+                    self.shown("kubelet/volume-plugins")
+                ),
                 "--leader-elect=false".into(),
                 "--use-service-account-credentials=true".into(),
             ],
@@ -227,6 +231,7 @@ kubeAPIBurst: 200
                 node,
                 format!("--config={}", self.shown("kubelet.yaml")),
                 format!("--root-dir={}", self.shown("kubelet")),
+                format!("--cert-dir={}", self.shown("pki")),
                 format!("--node-ip={NODE_ADDRESS}"),
             ],
             "kube-proxy" => vec![

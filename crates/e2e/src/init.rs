@@ -28,9 +28,9 @@ use crate::tools::Built;
 
 /// Folders in which programs write at fixed paths: inside the box each is an
 /// empty file system of its own, so that nothing is left on the machine.
-const PRIVATE_FOLDERS: &[&str] = &["/run", "/var/log", "/var/lib/cni"];
+const PRIVATE_FOLDERS: &[&str] = &["/run", "/var/log", "/var/lib/cni", "/var/lib/kubelet"];
 /// Those of them that may not be there before, and are removed with the box.
-pub(crate) const OWN_FOLDERS: &[&str] = &["/var/lib/cni"];
+pub(crate) const OWN_FOLDERS: &[&str] = &["/var/lib/cni", "/var/lib/kubelet"];
 /// Longest wait for one program to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// How often is asked whether it does.
