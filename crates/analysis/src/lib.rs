@@ -1,1 +1,95 @@
 //! The pipeline: gather, judge, explain, decide.
+//!
+//! ```text
+//! Request ─► gather (I/O) ─► Gathered ─► judge (pure) ─► decide (pure) ─► Verdict
+//!                ▲                                          │
+//!        cluster or files                   message (the reason in one line)
+//! ```
+//!
+//! Gathering is the only step that does I/O and the only one that can fail. It
+//! profiles each log as it streams and keeps no log in memory; what it could
+//! not read is recorded as left out, never hidden. Models come between `judge`
+//! and `decide`: they will explain a judgement, not replace it.
+//!
+//! | module | job | I/O |
+//! | --- | --- | --- |
+//! | [`cluster`] | evidence from a Kubernetes cluster | yes |
+//! | [`files`] | evidence from files and `kubectl` output | yes |
+//! | [`decide`](mod@decide) | judgement → verdict | no |
+//! | [`message`] | the reason in one line | no |
+//! | [`report`] | the reason in a page of text | no |
+//! | [`steps`] | when a rollout's last step can end | no |
+//! | [`selector`] | label selectors | no |
+
+pub mod cluster;
+pub mod decide;
+pub mod error;
+pub mod files;
+pub mod limits;
+pub mod message;
+pub mod objects;
+pub mod report;
+pub mod request;
+pub mod selector;
+pub mod steps;
+mod window;
+
+use judge::{Decision, Policy};
+
+pub use cluster::{Access, Cluster};
+pub use decide::{Verdict, Waiting, decide};
+pub use error::GatherError;
+pub use limits::Limits;
+pub use request::{Earlier, Gathered, Request};
+pub use selector::Selector;
+
+/// One look at a canary in a cluster, from the first request to the verdict.
+///
+/// Dropping the future ends the look: no task and no socket stays behind.
+///
+/// # Errors
+///
+/// [`GatherError`] when the evidence cannot be had at all. A canary without
+/// pods, logs or traffic is no error: the verdict is then inconclusive.
+pub async fn analyse(
+    cluster: &Cluster,
+    request: &Request,
+    policy: &Policy,
+) -> Result<Look, GatherError> {
+    let gathered = cluster.gather(request).await?; // I/O
+    let judgement = judge::judge(&gathered.evidence, policy); // pure
+    let verdict = decide(judgement, &gathered); // pure
+    Ok(Look {
+        verdict,
+        canary_start_ms: gathered.canary_start_ms,
+        last_step_end_ms: gathered.last_step_end_ms,
+    })
+}
+
+/// Judges evidence that is already there, as the command line does.
+#[must_use]
+pub fn judge_gathered(gathered: &Gathered, policy: &Policy) -> Verdict {
+    decide(judge::judge(&gathered.evidence, policy), gathered)
+}
+
+/// What one look at a cluster gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// Go on, go back, or not known yet, and why.
+    pub verdict: Verdict,
+    /// Where the window starts, milliseconds since the Unix epoch: to be handed
+    /// to the next look as [`Earlier::canary_start_ms`]. `None` while there is
+    /// no canary pod.
+    pub canary_start_ms: Option<i64>,
+    /// The earliest time at which the rollout's last step can end, milliseconds
+    /// since the Unix epoch; `None` when that cannot be said.
+    pub last_step_end_ms: Option<i64>,
+}
+
+impl Look {
+    /// The decision of the verdict.
+    #[must_use]
+    pub fn decision(&self) -> Decision {
+        self.verdict.decision
+    }
+}

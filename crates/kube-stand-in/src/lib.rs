@@ -1,0 +1,1 @@
+//! A small local stand-in of the Kubernetes API.
