@@ -27,8 +27,9 @@ use crate::lines::{self, Level};
 use crate::log::Log;
 
 /// Connections at once; further ones wait in the kernel's backlog. Each may
-/// hold one request back for up to 30 s, in some 20 KiB.
-const MAX_CONNECTIONS: usize = 512;
+/// hold one request back for up to 30 s, in some 20 KiB: all of them together
+/// stay below 8 MiB resident.
+const MAX_CONNECTIONS: usize = 256;
 /// Longest body of a request, in bytes: some hundred sliders.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Longest head of a request, in bytes.
