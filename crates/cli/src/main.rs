@@ -1,2 +1,33 @@
-//! Placeholder entry point.
-fn main() {}
+//! `canary-judge`: judge a canary from the command line.
+
+mod analyze;
+mod args;
+mod json;
+mod mend;
+mod progress;
+mod style;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use crate::args::Command;
+use crate::mend::Failure;
+
+/// Exit code of every failure, the same as of a mistyped command line; 0, 1
+/// and 3 are verdicts.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    args::parse().and_then(run).unwrap_or_else(|failure| {
+        // Where stderr is closed there is nobody left to tell; the exit
+        // code still does.
+        let _ = write!(std::io::stderr().lock(), "{failure}");
+        ExitCode::from(FAILED)
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Analyze(config) => analyze::analyze(config),
+    }
+}

@@ -1,0 +1,100 @@
+//! `canary-judge analyze`: two sets of files in, one verdict out.
+
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use analysis::files::{self, Log, Sources};
+use analysis::{Verdict, judge_gathered, report};
+use judge::{Decision, Policy};
+
+use crate::args::{AnalyzeConfig, Format, Input};
+use crate::mend::Failure;
+use crate::{json, progress, style};
+
+/// Reads, judges, writes the verdict; the exit code says it as well.
+///
+/// # Errors
+/// Something could not be read or written.
+pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
+    refuse_twice_given(&config)?;
+    let sources = Sources {
+        stable: logs(config.stable.logs),
+        canary: logs(config.canary.logs),
+        stable_pods: config.stable.pods,
+        canary_pods: config.canary.pods,
+        events: config.events,
+    };
+    let count = sources.stable.len() + sources.canary.len();
+    let what = format!("reading {count} logs");
+    let gathered = progress::while_working(&what, config.progress, || files::read(sources))?;
+    let verdict = judge_gathered(&gathered, &Policy::default());
+    write(&rendered(&verdict, config.format, config.color)?)?;
+    Ok(ExitCode::from(match verdict.decision {
+        Decision::Promote => 0,
+        Decision::Abort => 1,
+        Decision::Inconclusive => 3,
+    }))
+}
+
+/// A log on both sides would compare a version with itself, and call any
+/// canary good; twice on one side, it would count double.
+fn refuse_twice_given(config: &AnalyzeConfig) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    for input in config.stable.logs.iter().chain(&config.canary.logs) {
+        let Input::File(path) = input else { continue };
+        // What is not there is reported when it is opened.
+        let Ok(real) = path.canonicalize() else {
+            continue;
+        };
+        if !seen.insert(real) {
+            return Err(Failure::new(
+                format!("{} is given twice", path.display()),
+                "give each log once, stable's after --stable, the canary's after --canary",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn logs(inputs: Vec<Input>) -> Vec<Log> {
+    inputs
+        .into_iter()
+        .map(|input| match input {
+            Input::File(path) => Log::File(path),
+            Input::Stdin => Log::Open {
+                name: "standard input".to_owned(),
+                reader: Box::new(std::io::stdin()),
+            },
+        })
+        .collect()
+}
+
+fn rendered(verdict: &Verdict, format: Format, color: bool) -> Result<String, Failure> {
+    match format {
+        Format::Json => json::json(verdict).map_err(|error| {
+            Failure::caused(&error, "this is a defect of canary-judge: please report it")
+        }),
+        Format::Text => {
+            let page = report::text(verdict);
+            Ok(if color {
+                style::paint(&page, verdict.decision)
+            } else {
+                page
+            })
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head -1`) is
+/// no failure: the exit code still carries the verdict.
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
+            format!("failed to write the verdict: {error}"),
+            "is the disk full? The verdict goes to standard output",
+        )),
+        _ => Ok(()),
+    }
+}

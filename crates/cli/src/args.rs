@@ -1,0 +1,326 @@
+//! What was typed and what the environment says, as typed configuration.
+//!
+//! The only place that reads either.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::mend::Failure;
+
+/// Most logs of one arm: more pods do not make a verdict surer, and each is a
+/// file to read.
+const MAX_LOGS: usize = 1_000;
+
+/// Judge a canary from the command line.
+#[derive(Debug, Parser)]
+#[command(name = "canary-judge", version, about, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: TypedCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TypedCommand {
+    Analyze(AnalyzeArgs),
+}
+
+/// Compare the logs of two versions and say promote, abort or inconclusive.
+///
+/// Logs are read as they are: plain or gzip, with or without the timestamps of
+/// `kubectl logs --timestamps`, of any framework. Nothing leaves this machine,
+/// and secrets in log lines are not shown.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "canary-judge analyze --stable FILE... --canary FILE... [OPTIONS]",
+    after_help = "\
+Exit code: 0 promote, 1 abort, 3 inconclusive, 2 error.
+
+Examples:
+  canary-judge analyze --stable stable.log --canary canary.log
+  canary-judge analyze --stable logs/stable-*.log.gz --canary logs/canary-*.log.gz
+  kubectl logs -l role=canary --tail=-1 --timestamps |
+      canary-judge analyze --stable stable.log --canary -
+  kubectl get pods -l role=canary -o json > canary-pods.json
+  canary-judge analyze --stable stable.log --canary canary.log \\
+      --canary-pods canary-pods.json --format json | jq .message"
+)]
+struct AnalyzeArgs {
+    /// Logs of the version that serves now; `-` reads standard input
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    stable: Vec<PathBuf>,
+    /// Logs of the version being tried; `-` reads standard input
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    canary: Vec<PathBuf>,
+    /// Stable's pods, from `kubectl get pods … -o json`
+    #[arg(long, value_name = "FILE")]
+    stable_pods: Option<PathBuf>,
+    /// The canary's pods, in the same form: a crash loop aborts at once
+    #[arg(long, value_name = "FILE")]
+    canary_pods: Option<PathBuf>,
+    /// Events, from `kubectl get events -o json`; those about these pods count
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// How the verdict is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Whether to use colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    color: When,
+}
+
+/// How a verdict is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A page for people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Judge files.
+    Analyze(AnalyzeConfig),
+}
+
+/// What to judge, and how to say it.
+#[derive(Debug)]
+pub struct AnalyzeConfig {
+    /// The version that serves now.
+    pub stable: ArmFiles,
+    /// The version being tried.
+    pub canary: ArmFiles,
+    /// Events of either.
+    pub events: Option<PathBuf>,
+    /// How the verdict is written.
+    pub format: Format,
+    /// Whether the verdict is written in colours.
+    pub color: bool,
+    /// Whether somebody watches who wants to know that work goes on.
+    pub progress: bool,
+}
+
+/// What was given of one version.
+#[derive(Debug)]
+pub struct ArmFiles {
+    /// Its logs.
+    pub logs: Vec<Input>,
+    /// Its pods.
+    pub pods: Option<PathBuf>,
+}
+
+/// Where one log comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// What the process stands in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Surroundings {
+    stdin_is_terminal: bool,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+    no_color: bool,
+}
+
+/// Reads the command line and the environment; ends the process where clap
+/// has said all there is to say (`--help`, an unknown flag).
+///
+/// # Errors
+/// What was typed makes no sense.
+pub fn parse() -> Result<Command, Failure> {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let surroundings = Surroundings {
+        stdin_is_terminal: std::io::stdin().is_terminal(),
+        stdout_is_terminal: std::io::stdout().is_terminal(),
+        stderr_is_terminal: std::io::stderr().is_terminal(),
+        no_color: set("NO_COLOR"),
+    };
+    resolve(Args::parse(), surroundings)
+}
+
+fn resolve(args: Args, surroundings: Surroundings) -> Result<Command, Failure> {
+    match args.command {
+        TypedCommand::Analyze(args) => args.resolve(surroundings).map(Command::Analyze),
+    }
+}
+
+impl AnalyzeArgs {
+    fn resolve(self, surroundings: Surroundings) -> Result<AnalyzeConfig, Failure> {
+        let stable = arm("stable", self.stable, self.stable_pods)?;
+        let canary = arm("canary", self.canary, self.canary_pods)?;
+        let from_stdin = [&stable, &canary]
+            .into_iter()
+            .flat_map(|arm| &arm.logs)
+            .filter(|input| **input == Input::Stdin)
+            .count();
+        if from_stdin > 1 {
+            return Err(Failure::new(
+                "`-` is given more than once, and there is one standard input",
+                "save all logs but one to files: `kubectl logs POD --timestamps > FILE`",
+            ));
+        }
+        if from_stdin == 1 && surroundings.stdin_is_terminal {
+            return Err(Failure::new(
+                "`-` reads standard input, which is this terminal",
+                "pipe a log into it: `kubectl logs POD | canary-judge analyze --stable FILE --canary -`",
+            ));
+        }
+        if self.events.is_some() && stable.pods.is_none() && canary.pods.is_none() {
+            return Err(Failure::new(
+                "--events without pods: events belong to a version by the pods they are about",
+                "add --canary-pods FILE and --stable-pods FILE from `kubectl get pods -o json`",
+            ));
+        }
+        Ok(AnalyzeConfig {
+            stable,
+            canary,
+            events: self.events,
+            format: self.format,
+            color: match self.color {
+                When::Always => true,
+                When::Never => false,
+                When::Auto => surroundings.stdout_is_terminal && !surroundings.no_color,
+            },
+            progress: surroundings.stderr_is_terminal,
+        })
+    }
+}
+
+fn arm(name: &str, logs: Vec<PathBuf>, pods: Option<PathBuf>) -> Result<ArmFiles, Failure> {
+    if logs.is_empty() && pods.is_none() {
+        return Err(Failure::new(
+            format!("nothing is given of the {name} version"),
+            format!("add --{name} FILE, saved by `kubectl logs POD --timestamps > FILE`"),
+        ));
+    }
+    if logs.len() > MAX_LOGS {
+        return Err(Failure::new(
+            format!("--{name} names {} files, more than {MAX_LOGS}", logs.len()),
+            "name the logs of some of the pods",
+        ));
+    }
+    let logs = logs
+        .into_iter()
+        .map(|path| match path {
+            path if path == Path::new("-") => Input::Stdin,
+            path => Input::File(path),
+        })
+        .collect();
+    Ok(ArmFiles { logs, pods })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(typed: &[&str], surroundings: Surroundings) -> Result<AnalyzeConfig, String> {
+        let words = ["canary-judge", "analyze"]
+            .into_iter()
+            .chain(typed.iter().copied());
+        let args = Args::try_parse_from(words).map_err(|error| error.to_string())?;
+        let Command::Analyze(config) =
+            resolve(args, surroundings).map_err(|failure| failure.to_string())?;
+        Ok(config)
+    }
+
+    const SOME: [&str; 4] = ["--stable", "a", "--canary", "b"];
+
+    #[test]
+    fn the_grammar_holds_together() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_takes_several_files_and_may_be_repeated() {
+        let typed = ["--stable", "a", "b", "--canary", "-", "--stable", "c"];
+        let config = resolved(&typed, Surroundings::default()).unwrap();
+        let file = |name: &str| Input::File(name.into());
+        assert_eq!(config.stable.logs, [file("a"), file("b"), file("c")]);
+        assert_eq!(config.canary.logs, [Input::Stdin]);
+    }
+
+    #[test]
+    fn pods_alone_are_something_to_judge() {
+        let typed = ["--stable", "a", "--canary-pods", "b"];
+        assert!(resolved(&typed, Surroundings::default()).is_ok());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_mend() {
+        let terminal = Surroundings {
+            stdin_is_terminal: true,
+            ..Surroundings::default()
+        };
+        let pipe = Surroundings::default();
+        for (typed, surroundings, named) in [
+            (&["--stable", "a"][..], pipe, "hint: add --canary FILE"),
+            (&["--canary", "a"], pipe, "hint: add --stable FILE"),
+            (
+                &["--stable", "-", "--canary", "-"],
+                pipe,
+                "one standard input",
+            ),
+            (
+                &["--stable", "-", "-", "--canary", "a"],
+                pipe,
+                "one standard input",
+            ),
+            (
+                &["--stable", "-", "--canary", "a"],
+                terminal,
+                "this terminal",
+            ),
+            (
+                &["--stable", "a", "--canary", "b", "--events", "c"],
+                pipe,
+                "--canary-pods",
+            ),
+        ] {
+            let error = resolved(typed, surroundings).unwrap_err();
+            assert!(error.contains(named), "{typed:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn files_are_limited_in_number() {
+        let mut typed = SOME.to_vec();
+        typed.extend(["c"; MAX_LOGS - 1]);
+        assert!(resolved(&typed, Surroundings::default()).is_ok());
+        typed.push("c");
+        assert!(resolved(&typed, Surroundings::default()).is_err());
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_want_them() {
+        let color = |typed: &[&str], stdout_is_terminal, no_color| {
+            let surroundings = Surroundings {
+                stdout_is_terminal,
+                no_color,
+                ..Surroundings::default()
+            };
+            let typed = [&SOME[..], typed].concat();
+            resolved(&typed, surroundings).unwrap().color
+        };
+        assert!(color(&[], true, false));
+        assert!(!color(&[], false, false));
+        assert!(!color(&[], true, true));
+        assert!(color(&["--color", "always"], false, true));
+        assert!(!color(&["--color", "never"], true, false));
+    }
+}

@@ -1,0 +1,190 @@
+//! A verdict as JSON: names that scripts may rely on.
+//!
+//! Fields are added, never renamed or given another meaning. What may be
+//! absent is written as `null`; rates are per unit of exposure, times are RFC
+//! 3339 in UTC.
+
+use analysis::Verdict;
+use judge::Decision;
+use judge::evidence::LeftOut;
+use judge::judgement::{Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Ratio};
+use serde::Serialize;
+
+/// The whole of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    /// `promote`, `abort` or `inconclusive`.
+    verdict: Decision,
+    /// How sure the verdict is, in percent.
+    confidence: u8,
+    /// The reason in one line.
+    message: &'a str,
+    /// What an inconclusive verdict waits for.
+    waiting: Option<Waiting<'a>>,
+    exposure: ExposureReport,
+    /// States that abort without statistics, worst first.
+    vetoes: Vec<FindingReport<'a>>,
+    /// Every gate, fired or not.
+    gates: Vec<GateReport>,
+    /// What differs, worst first.
+    findings: Vec<FindingReport<'a>>,
+    /// What could not be read, or not to its end.
+    left_out: &'a [LeftOut],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiting<'a> {
+    text: &'a str,
+    /// About how much more exposure of the canary would decide.
+    exposure: Option<u64>,
+    /// About how long that takes at the present rate.
+    seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ExposureReport {
+    /// `requests`, `events` or `none`.
+    unit: ExposureUnit,
+    stable: Arm,
+    canary: Arm,
+}
+
+/// What was counted in one arm.
+#[derive(Serialize)]
+struct Arm {
+    count: u64,
+    errors: u64,
+}
+
+/// A count with its rate.
+#[derive(Serialize)]
+struct Rate {
+    count: u64,
+    rate: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GateReport {
+    gate: GateKind,
+    fired: bool,
+    stable: Rate,
+    canary: Rate,
+    /// Natural logarithm of the e-value.
+    log_e: f64,
+    /// What `logE` must reach.
+    threshold: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FindingReport<'a> {
+    id: &'a str,
+    class: FindingClass,
+    title: &'a str,
+    text: &'a str,
+    sample: &'a str,
+    stable: Rate,
+    canary: Rate,
+    /// Canary's rate over stable's, with its 95 % interval.
+    ratio: Option<Ratio>,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
+    canary_pods: u32,
+    canary_pods_total: u32,
+}
+
+/// The verdict as indented JSON, which ends with a newline.
+///
+/// # Errors
+/// The JSON could not be made.
+pub fn json(verdict: &Verdict) -> Result<String, serde_json::Error> {
+    let judgement = &verdict.judgement;
+    let Exposure {
+        unit,
+        stable,
+        canary,
+        stable_errors,
+        canary_errors,
+        ..
+    } = judgement.exposure;
+    let report = Report {
+        verdict: verdict.decision,
+        confidence: verdict.confidence,
+        message: &verdict.message,
+        waiting: verdict.waiting.as_ref().map(|waiting| Waiting {
+            text: &waiting.text,
+            exposure: judgement
+                .missing
+                .as_ref()
+                .and_then(|missing| missing.exposure),
+            seconds: judgement
+                .missing
+                .as_ref()
+                .and_then(|missing| missing.seconds),
+        }),
+        exposure: ExposureReport {
+            unit,
+            stable: Arm {
+                count: stable,
+                errors: stable_errors,
+            },
+            canary: Arm {
+                count: canary,
+                errors: canary_errors,
+            },
+        },
+        vetoes: judgement.vetoes.iter().map(finding).collect(),
+        gates: judgement.gates.iter().map(gate).collect(),
+        findings: judgement.findings.iter().map(finding).collect(),
+        left_out: &verdict.left_out,
+    };
+    serde_json::to_string_pretty(&report).map(|text| text + "\n")
+}
+
+fn gate(gate: &Gate) -> GateReport {
+    GateReport {
+        gate: gate.kind,
+        fired: gate.fired,
+        stable: Rate {
+            count: gate.stable_count,
+            rate: gate.stable_rate,
+        },
+        canary: Rate {
+            count: gate.canary_count,
+            rate: gate.canary_rate,
+        },
+        log_e: gate.log_e,
+        threshold: gate.threshold,
+    }
+}
+
+fn finding(finding: &Finding) -> FindingReport<'_> {
+    FindingReport {
+        id: &finding.id,
+        class: finding.class,
+        title: &finding.title,
+        text: &finding.text,
+        sample: &finding.sample,
+        stable: Rate {
+            count: finding.stable_count,
+            rate: finding.stable_rate,
+        },
+        canary: Rate {
+            count: finding.canary_count,
+            rate: finding.canary_rate,
+        },
+        ratio: finding.ratio,
+        first_seen: time(finding.first_ms),
+        last_seen: time(finding.last_ms),
+        canary_pods: finding.canary_pods,
+        canary_pods_total: finding.canary_pods_total,
+    }
+}
+
+fn time(ms: Option<i64>) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(ms?).ok()?;
+    Some(format!("{at:.3}"))
+}
