@@ -1,0 +1,180 @@
+//! One look at a canary: gathered and judged in the background, boiled down to
+//! what an answer needs.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use analysis::{Cluster, Earlier, Look, Request};
+use futures::FutureExt;
+use jiff::Timestamp;
+use judge::{Decision, Policy};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tracing::Instrument;
+
+use crate::schedule::LOOK_LIMIT;
+use crate::words::{chain, cut};
+
+/// Looks that gather at the same time; the rest wait their turn in order. A
+/// look holds the profiles of all its logs, so this bounds memory; a look that
+/// is not held up takes well below a second.
+const PARALLEL_LOOKS: usize = 4;
+
+/// How much of the report is kept until it is asked for: what metadata has
+/// room for, and some.
+const KEPT_REPORT_BYTES: usize = 4 * 1024;
+
+/// What a look saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Go on, go back, or not known yet.
+    pub decision: Decision,
+    /// In percent.
+    pub confidence: u8,
+    /// The reason in one line.
+    pub message: String,
+    /// The reason in some lines more.
+    pub report: String,
+    /// What broke, of an abort.
+    pub root_cause: Option<String>,
+    /// Of an inconclusive look: what is missing, in one line.
+    pub missing: Option<String>,
+    /// After which time another look may know more, where that can be said.
+    pub retry_after: Option<Duration>,
+    /// Whether a veto or a gate has fired.
+    pub fired: bool,
+    /// For the next look.
+    pub earlier: Earlier,
+    /// The earliest end of the rollout's last step, where that can be told.
+    pub last_step_end: Option<Timestamp>,
+}
+
+/// How a look ended: with what it saw, or with why it saw nothing, in words
+/// that name the mend.
+pub type Outcome = Result<Seen, String>;
+
+/// Takes looks.
+#[derive(Debug)]
+pub struct Analyst {
+    cluster: Cluster,
+    workers: Handle,
+    turns: Arc<Semaphore>,
+    clock: fn() -> Timestamp,
+}
+
+impl Analyst {
+    /// An analyst that reads `cluster` and works on the threads of `workers`,
+    /// so that no look can hold up the answers to the controller.
+    pub fn new(cluster: Cluster, workers: Handle, clock: fn() -> Timestamp) -> Self {
+        Self {
+            cluster,
+            workers,
+            turns: Arc::new(Semaphore::new(PARALLEL_LOOKS)),
+            clock,
+        }
+    }
+
+    /// Starts a look; its outcome will be in `place`. The request's time is set
+    /// when its turn comes.
+    pub fn start(&self, request: Request, place: Arc<OnceLock<Outcome>>) -> AbortHandle {
+        let span = tracing::info_span!(
+            "look",
+            namespace = %request.namespace,
+            rollout = %request.rollout,
+        );
+        let (cluster, turns, clock) = (self.cluster.clone(), self.turns.clone(), self.clock);
+        let look = async move {
+            let turn = turns.acquire().await;
+            let begun = Instant::now();
+            let request = Request {
+                now_ms: clock().as_millisecond(),
+                ..request
+            };
+            tracing::debug!("looking at the canary: fetching logs and pod states");
+            let looked = analysis::analyse(&cluster, &request, &Policy::default()).await;
+            drop(turn);
+            let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            match looked {
+                Ok(look) => {
+                    let seen = Seen::of(&look);
+                    tracing::debug!(took_ms, decision = ?seen.decision, "looked at the canary");
+                    Ok(seen)
+                }
+                Err(error) => Err(chain(&error)),
+            }
+        };
+        let task = async move {
+            let outcome = ended(look).await;
+            // The place is this task's alone, so it is empty.
+            place.get_or_init(|| outcome);
+        };
+        self.workers.spawn(task.instrument(span)).abort_handle()
+    }
+}
+
+/// The outcome of a look, whatever becomes of it.
+async fn ended(look: impl Future<Output = Outcome>) -> Outcome {
+    let unwinding = AssertUnwindSafe(tokio::time::timeout(LOOK_LIMIT, look));
+    match unwinding.catch_unwind().await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(too_long()),
+        Err(_) => Err(
+            "the analysis failed by a fault of the plugin: please report what the controller's \
+             log says about it"
+                .to_owned(),
+        ),
+    }
+}
+
+/// What a look that took too long is called.
+pub fn too_long() -> String {
+    format!(
+        "the analysis took longer than {} s: the API server is slow, or more analyses run at once \
+         than it can serve",
+        LOOK_LIMIT.as_secs()
+    )
+}
+
+impl Seen {
+    fn of(look: &Look) -> Self {
+        let verdict = &look.verdict;
+        let judgement = &verdict.judgement;
+        let worst = judgement.vetoes.first().or(judgement.findings.first());
+        let carried = Some(judgement.carried.clone()).filter(|carried| !carried.0.is_empty());
+        Self {
+            decision: verdict.decision,
+            confidence: verdict.confidence,
+            message: verdict.message.clone(),
+            report: cut(&analysis::report::text(verdict), KEPT_REPORT_BYTES).to_owned(),
+            root_cause: worst
+                .filter(|_| verdict.decision == Decision::Abort)
+                .map(|finding| finding.title.clone()),
+            missing: verdict.waiting.as_ref().map(|waiting| waiting.text.clone()),
+            retry_after: verdict.waiting.as_ref().and_then(|w| w.retry_after),
+            fired: !judgement.vetoes.is_empty() || judgement.gates.iter().any(|gate| gate.fired),
+            earlier: Earlier {
+                carried,
+                canary_start_ms: look.canary_start_ms,
+            },
+            last_step_end: look
+                .last_step_end_ms
+                .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_hangs_or_panics_is_an_error_and_not_a_silence() {
+        let hung = ended(std::future::pending()).await.unwrap_err();
+        assert!(hung.contains("longer than 60 s"), "{hung}");
+        let panicked = ended(async { panic!("boom") }).await.unwrap_err();
+        assert!(panicked.contains("fault of the plugin"), "{panicked}");
+        assert_eq!(ended(async { Err("x".into()) }).await, Err("x".to_owned()));
+    }
+}
