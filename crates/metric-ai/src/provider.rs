@@ -1,0 +1,291 @@
+//! The metric provider: each call of the controller becomes an answer at once.
+//!
+//! A measurement is rebuilt from the call's arguments each time; what this
+//! process remembers ([`Looks`]) only saves looking twice.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use analysis::{Limits, Request};
+use jiff::Timestamp;
+use rollouts_plugin::{AnalysisRun, Measurement, Metric, MetricProvider, Phase, RpcError};
+
+use crate::PROVIDER_TYPE;
+use crate::block::{BLOCK, BlockError, Settings, describe};
+use crate::look::{Analyst, Outcome};
+use crate::looks::{Identity, Known, Looks};
+use crate::memo::Memo;
+use crate::reply::{Case, refused};
+use crate::schedule::{KIND_LABEL, RunKind};
+
+/// The run's label that says which pods are the canary's.
+const HASH_LABEL: &str = "rollouts-pod-template-hash";
+
+/// The kind of owner whose name is the rollout's.
+const OWNER_KIND: &str = "Rollout";
+
+/// Most warnings that are remembered as said; past that they are said again.
+const MAX_SAID: usize = 1_024;
+
+/// The plugin.
+#[derive(Debug)]
+pub struct MetricAi {
+    analyst: Analyst,
+    looks: Looks<Outcome>,
+    said: Mutex<HashSet<String>>,
+    clock: fn() -> Timestamp,
+}
+
+/// What a call is about.
+struct Call<'a> {
+    run: &'a AnalysisRun,
+    metric: &'a Metric,
+    id: Identity,
+    now: Timestamp,
+}
+
+impl MetricAi {
+    /// A plugin whose looks are taken by `analyst`, at the time that `clock`
+    /// tells.
+    pub fn new(analyst: Analyst, clock: fn() -> Timestamp) -> Self {
+        Self {
+            analyst,
+            looks: Looks::default(),
+            said: Mutex::default(),
+            clock,
+        }
+    }
+
+    fn call<'a>(&self, run: &'a AnalysisRun, metric: &'a Metric) -> Call<'a> {
+        Call {
+            run,
+            metric,
+            id: Identity::of(run, metric),
+            now: (self.clock)(),
+        }
+    }
+
+    /// Starts or continues a measurement: the two differ only in what the
+    /// measurement brings along.
+    fn advance(&self, call: &Call<'_>, measurement: &Measurement) -> Measurement {
+        let Call { id, now, .. } = call;
+        let known = self.looks.known(id);
+        if let Known::Answered(answer) = &known
+            && (answer.phase.is_completed() || answer.resume_at > Some(*now))
+        {
+            return answer.clone();
+        }
+        let case = match self.case(call, measurement) {
+            Ok(case) => case,
+            Err(error) => return self.answer(call, refuse(call, measurement, &error)),
+        };
+        match known {
+            Known::Seen(outcome) => {
+                let answer = self.answer(call, case.seen(*now, &outcome));
+                if answer.phase == Phase::Failed {
+                    say_no_issue(call, &case);
+                }
+                answer
+            }
+            Known::Looking { begun } => {
+                let answer = case.looking(*now, begun);
+                if answer.phase.is_completed() {
+                    return self.answer(call, answer);
+                }
+                answer
+            }
+            Known::Nothing | Known::Answered(_) => self.look(call, &case),
+        }
+    }
+
+    fn look(&self, call: &Call<'_>, case: &Case) -> Measurement {
+        let request = request(call.run, case);
+        let first = case.memo.looks == 0;
+        let started = self.looks.start(&call.id, call.now, |place| {
+            if first {
+                tracing::info!(
+                    run = %call.run.metadata.name,
+                    namespace = %call.run.metadata.namespace,
+                    metric = %call.metric.name,
+                    rollout = %request.rollout,
+                    "AI metric analysis started"
+                );
+            }
+            self.analyst.start(request, place)
+        });
+        if started {
+            case.looking(call.now, call.now)
+        } else {
+            case.crowded(call.now)
+        }
+    }
+
+    /// The measurement with its settings.
+    fn case(&self, call: &Call<'_>, measurement: &Measurement) -> Result<Case, BlockError> {
+        let settings = Settings::read(call.metric)?;
+        self.warn_once(call, &settings.warnings);
+        // A start in the future is a clock that was set back: without this the
+        // wait would be longer by as much.
+        let started_at = measurement
+            .started_at
+            .map_or(call.now, |at| at.min(call.now));
+        Ok(Case {
+            started_at,
+            memo: Memo::read(&measurement.metadata)
+                .unwrap_or_else(|| Memo::of_earlier_measurements(call.run, &call.metric.name)),
+            kind: RunKind::of_label(label(call.run, KIND_LABEL)),
+            settings,
+            measurement: measurement.clone(),
+        })
+    }
+
+    /// Keeps an answer, and logs it if it is the last one.
+    fn answer(&self, call: &Call<'_>, answer: Measurement) -> Measurement {
+        self.looks.keep(&call.id, call.now, &answer);
+        let (run, namespace) = (&call.run.metadata.name, &call.run.metadata.namespace);
+        let (metric, phase) = (&call.metric.name, answer.phase);
+        if phase.is_completed() {
+            tracing::info!(
+                %run, %namespace, %metric, %phase, value = %answer.value, message = %answer.message,
+                "AI metric analysis finished"
+            );
+        } else {
+            tracing::debug!(%run, %namespace, %metric, "AI metric analysis waits: {}", answer.message);
+        }
+        answer
+    }
+
+    fn warn_once(&self, call: &Call<'_>, warnings: &[String]) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings {
+            let key = format!("{} {} {warning}", call.id.run, call.id.metric);
+            if said.contains(&key) {
+                continue;
+            }
+            if said.len() >= MAX_SAID {
+                said.clear();
+            }
+            said.insert(key);
+            tracing::warn!(
+                run = %call.run.metadata.name,
+                namespace = %call.run.metadata.namespace,
+                metric = %call.metric.name,
+                "{warning}"
+            );
+        }
+    }
+}
+
+/// The answer when the settings cannot be used; logged.
+fn refuse(call: &Call<'_>, measurement: &Measurement, error: &BlockError) -> Measurement {
+    tracing::error!(
+        run = %call.run.metadata.name,
+        namespace = %call.run.metadata.namespace,
+        metric = %call.metric.name,
+        "the plugin's configuration cannot be used: {error}"
+    );
+    if matches!(error, BlockError::AgentMode | BlockError::AgentWithoutUrl) {
+        tracing::warn!("agent mode failed: not falling back to default mode");
+    }
+    refused(call.now, measurement, &error.to_string())
+}
+
+/// Whoever looks for the issue of a failed canary finds why there is none.
+fn say_no_issue(call: &Call<'_>, case: &Case) {
+    let why = if case.settings.has_repository {
+        "not in this version of the plugin"
+    } else {
+        "githubUrl not configured"
+    };
+    tracing::info!(
+        run = %call.run.metadata.name,
+        namespace = %call.run.metadata.namespace,
+        metric = %call.metric.name,
+        "Skipping GitHub issue creation ({why})"
+    );
+}
+
+fn label<'r>(run: &'r AnalysisRun, name: &str) -> Option<&'r str> {
+    run.metadata.labels.get(name).map(String::as_str)
+}
+
+fn request(run: &AnalysisRun, case: &Case) -> Request {
+    let owners = &run.metadata.owner_references;
+    let rollout = owners
+        .iter()
+        .find(|owner| owner.kind == OWNER_KIND)
+        .map_or(&run.metadata.name, |owner| &owner.name);
+    Request {
+        namespace: run.metadata.namespace.clone(),
+        rollout: rollout.clone(),
+        canary_hash: label(run, HASH_LABEL).map(str::to_owned),
+        stable: case.settings.stable.clone(),
+        canary: case.settings.canary.clone(),
+        earlier: case.memo.earlier.clone(),
+        limits: Limits::default(),
+        // Set when the look's turn comes.
+        now_ms: 0,
+    }
+}
+
+impl MetricProvider for MetricAi {
+    async fn init(&self) -> Result<(), RpcError> {
+        tracing::info!("Successfully loaded plugin: {BLOCK}");
+        Ok(())
+    }
+
+    async fn run(&self, run: AnalysisRun, metric: Metric) -> Measurement {
+        self.advance(&self.call(&run, &metric), &Measurement::default())
+    }
+
+    async fn resume(
+        &self,
+        run: AnalysisRun,
+        metric: Metric,
+        measurement: Measurement,
+    ) -> Measurement {
+        self.advance(&self.call(&run, &metric), &measurement)
+    }
+
+    async fn terminate(
+        &self,
+        run: AnalysisRun,
+        metric: Metric,
+        measurement: Measurement,
+    ) -> Measurement {
+        let call = self.call(&run, &metric);
+        let outcome = match self.looks.known(&call.id) {
+            Known::Answered(answer) if answer.phase.is_completed() => return answer,
+            Known::Seen(outcome) => Some(outcome),
+            Known::Nothing | Known::Looking { .. } | Known::Answered(_) => None,
+        };
+        let answer = match self.case(&call, &measurement) {
+            Ok(case) => case.terminated(call.now, outcome.as_ref()),
+            // What cannot be used cannot have fired: it ends all the same.
+            Err(error) => Measurement {
+                phase: Phase::Inconclusive,
+                value: "0".to_owned(),
+                ..refuse(&call, &measurement, &error)
+            },
+        };
+        self.answer(&call, answer)
+    }
+
+    async fn garbage_collect(
+        &self,
+        run: AnalysisRun,
+        metric: Metric,
+        _limit: i64,
+    ) -> Result<(), RpcError> {
+        self.looks.forget_before(&Identity::of(&run, &metric));
+        Ok(())
+    }
+
+    async fn provider_type(&self) -> String {
+        PROVIDER_TYPE.to_owned()
+    }
+
+    async fn metadata(&self, metric: Metric) -> BTreeMap<String, String> {
+        describe(&metric)
+    }
+}
