@@ -16,10 +16,9 @@ use crate::color::Color;
 
 /// Longest answer that is read, in bytes: a colour in quotes is a few.
 const MAX_ANSWER_BYTES: usize = 1_024;
-/// How long a name's addresses are good for: pods come and go behind a name.
+/// How long a name's addresses (as many as fit into an answer of DNS) are good
+/// for: pods come and go behind a name.
 const RESOLVE_EVERY_MS: u64 = 10_000;
-/// Most addresses of a name that are used.
-const MAX_ADDRESSES: usize = 256;
 
 /// Where requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +194,6 @@ impl Client {
             let found: Vec<SocketAddr> = tokio::net::lookup_host(host)
                 .await
                 .map_err(|_| Unanswered::Unresolved)?
-                .take(MAX_ADDRESSES)
                 .collect();
             *known = Some((Instant::now(), found));
         }
@@ -215,6 +213,8 @@ fn color_of(body: &[u8]) -> Option<Color> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -255,5 +255,35 @@ mod tests {
         ] {
             assert_eq!(color_of(body), None, "{body:?}");
         }
+    }
+
+    /// A server that answers one request with this body.
+    async fn asked(body: String) -> Result<Answer, Unanswered> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n[]") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            // The client may hang up on a long body.
+            let _ = stream.write_all((head + &body).as_bytes()).await;
+        });
+        let client = Client::new(Target::parse(&url).unwrap(), b"[]".to_vec());
+        let answer = client.ask(Duration::from_secs(60)).await;
+        server.await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_to_a_limit() {
+        let padded = |bytes: usize| format!("{:<bytes$}", "\"blue\"");
+        let blue: Option<Color> = "blue".parse().ok();
+        let fits = asked(padded(MAX_ANSWER_BYTES)).await.unwrap();
+        assert_eq!((fits.status, fits.color), (200, blue));
+        let longer = asked(padded(MAX_ANSWER_BYTES + 1)).await.unwrap();
+        assert_eq!((longer.status, longer.color), (200, None));
     }
 }

@@ -454,11 +454,13 @@ mod tests {
         let stage = Stage::new(Behaviour::default());
         let never = http_body_util::channel::Channel::<axum::body::Bytes, Infallible>::new(1);
         let request = Request::post("/color").body(Body::new(never.1)).unwrap();
+        let before = tokio::time::Instant::now();
         let response = router(Arc::clone(&stage.app))
             .oneshot(request)
             .await
             .unwrap();
         assert_eq!(response.status(), 408);
+        assert!(before.elapsed() < Duration::from_millis(2 * BODY_LIMIT_MS));
         drop(never.0);
     }
 
@@ -549,7 +551,9 @@ mod tests {
         let early = second.try_read(&mut [0]).unwrap_err();
         assert_eq!(early.kind(), ErrorKind::WouldBlock);
         drop(first);
-        answered(&mut second).await;
+        let limit = Duration::from_secs(60);
+        let freed = tokio::time::timeout(limit, answered(&mut second)).await;
+        assert!(freed.is_ok(), "the first one's place was not given back");
     }
 
     #[tokio::test(start_paused = true)]
@@ -563,5 +567,50 @@ mod tests {
             let closed = tokio::time::timeout(limit, stream.read_to_end(&mut rest)).await;
             assert!(closed.is_ok(), "still open after {sent:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_head_has_a_limit() {
+        let (address, _stage) = started(1).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let long = "x".repeat(2 * MAX_HEAD_BYTES);
+        let request =
+            format!("GET /healthz HTTP/1.1\r\nHost: h\r\nX: {long}\r\nConnection: close\r\n\r\n");
+        // It may hang up before it has read all of it, and even before its
+        // answer has arrived.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_has_a_limit() {
+        let stage = Stage::new(Behaviour {
+            error_percent: 0.0,
+            delay: Duration::from_millis(10 * DRAIN_LIMIT_MS),
+        });
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        stream
+            .write_all(b"GET /color HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
+        let connections = GracefulShutdown::new();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        spawn(
+            accepted,
+            place,
+            router(Arc::clone(&stage.app)),
+            &connections,
+        );
+        // The request is in once its version holds the answer back.
+        tokio::time::sleep(Duration::from_millis(DRAIN_LIMIT_MS)).await;
+        let before = tokio::time::Instant::now();
+        drain(&stage.app, connections).await;
+        assert!(before.elapsed() < Duration::from_millis(2 * DRAIN_LIMIT_MS));
     }
 }
