@@ -49,6 +49,91 @@ pub struct Window {
     pub bucket_ms: u32,
 }
 
+/// Narrowest bucket: a canary step may last no longer than 20 s.
+const MIN_BUCKET_MS: u32 = 5_000;
+
+/// Buckets of a window at most: a profile holds a count for each, and each
+/// profile must stay small.
+pub const MAX_BUCKETS: u32 = 128;
+
+/// How long after its end a bucket is taken as complete: runtimes write lines
+/// a moment after they were said, and nodes' clocks differ.
+const SETTLE_MS: i64 = 1_000;
+
+impl Window {
+    /// The window from the canary's start to now, both in milliseconds since
+    /// the Unix epoch.
+    ///
+    /// Its buckets are 5 s wide, or the least doubling of it that needs at most
+    /// [`MAX_BUCKETS`]: the width depends on the span alone, and wider buckets
+    /// are made of whole narrower ones.
+    #[must_use]
+    pub fn new(start_ms: i64, end_ms: i64) -> Self {
+        let span_ms = end_ms.saturating_sub(start_ms).max(0);
+        let mut bucket_ms = MIN_BUCKET_MS;
+        while span_ms / i64::from(bucket_ms) >= i64::from(MAX_BUCKETS) && bucket_ms < u32::MAX / 2 {
+            bucket_ms *= 2;
+        }
+        Self {
+            start_ms: Some(start_ms),
+            end_ms: Some(end_ms),
+            bucket_ms,
+        }
+    }
+
+    /// The window of two arms that were not read over the same time (files):
+    /// one bucket, which always counts.
+    #[must_use]
+    pub fn unaligned() -> Self {
+        Self::default()
+    }
+
+    /// Whether both arms were read over the same time.
+    #[must_use]
+    pub fn is_aligned(&self) -> bool {
+        self.start_ms.is_some() && self.bucket_ms > 0
+    }
+
+    /// The bucket of a time; `None` before the window. A line without a time
+    /// counts in the first bucket.
+    #[must_use]
+    pub fn bucket_of(&self, ms: Option<i64>) -> Option<u32> {
+        let Some(start_ms) = self.start_ms.filter(|_| self.bucket_ms > 0) else {
+            return Some(0);
+        };
+        let since_ms = ms.unwrap_or(start_ms).saturating_sub(start_ms);
+        if since_ms < 0 {
+            return None;
+        }
+        // What a wrong clock writes into the far future is in no bucket that
+        // will ever be complete; one index for all of it keeps tables small.
+        let bucket = since_ms / i64::from(self.bucket_ms);
+        Some(
+            u32::try_from(bucket)
+                .unwrap_or(u32::MAX)
+                .min(2 * MAX_BUCKETS),
+        )
+    }
+
+    /// How many buckets, from the first on, are complete.
+    #[must_use]
+    pub fn complete_buckets(&self) -> u32 {
+        let Some(start_ms) = self.start_ms.filter(|_| self.bucket_ms > 0) else {
+            return 1;
+        };
+        let Some(end_ms) = self.end_ms else {
+            return 2 * MAX_BUCKETS;
+        };
+        let settled_ms = end_ms
+            .saturating_sub(SETTLE_MS)
+            .saturating_sub(start_ms)
+            .max(0);
+        u32::try_from(settled_ms / i64::from(self.bucket_ms))
+            .unwrap_or(u32::MAX)
+            .min(2 * MAX_BUCKETS)
+    }
+}
+
 /// One arm's evidence.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArmEvidence {

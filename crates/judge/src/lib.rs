@@ -16,29 +16,44 @@
 //! Neither the order of pods, nor the size of the chunks in which bytes
 //! arrive, nor threads can change a byte of a judgement.
 
+pub mod access;
+mod carried;
+mod clock;
+mod decision;
+mod eprocess;
 pub mod evidence;
+mod findings;
+mod frame;
+mod gates;
+mod json;
 pub mod judgement;
+pub mod level;
+mod mask;
+mod miner;
 pub mod policy;
 pub mod profile;
+mod promotion;
+pub mod redact;
+pub mod signs;
+mod strata;
+mod table;
+mod trace;
+mod vetoes;
 
-pub use evidence::{Arm, Evidence};
+pub use carried::MAX_CARRIED_BYTES;
+pub use evidence::{Arm, Evidence, Window};
+pub use findings::MAX_FINDINGS;
+pub use frame::MAX_LINE_BYTES;
 pub use judgement::{Decision, Judgement};
+pub use miner::MAX_TEMPLATES;
 pub use policy::Policy;
+pub use profile::{Profile, ProfileOptions, Profiler};
 
 /// Judges the evidence.
 ///
 /// Pure and total: equal evidence and policy give an equal judgement, and there
 /// is no evidence that it cannot judge.
 #[must_use]
-pub fn judge(_evidence: &Evidence, _policy: &Policy) -> Judgement {
-    Judgement {
-        decision: Decision::Inconclusive,
-        confidence: 0.51,
-        exposure: judgement::Exposure::default(),
-        vetoes: Vec::new(),
-        gates: Vec::new(),
-        findings: Vec::new(),
-        missing: None,
-        carried: judgement::Carried::default(),
-    }
+pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
+    decision::judge(evidence, policy)
 }

@@ -1,0 +1,210 @@
+//! Requests: which events are one, and which of those are only probes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{json, mask};
+
+/// Whether an event is a served request.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Traffic {
+    /// No request.
+    #[default]
+    None,
+    /// A request of a user: exposure.
+    Request,
+    /// A probe or a scrape: no exposure.
+    Probe,
+}
+
+/// What the event on `line` is; `status_class` as its signature found it.
+pub(crate) fn traffic(line: &str, status_class: u8) -> Traffic {
+    if status_class < 2 {
+        return Traffic::None;
+    }
+    let is_json = line.starts_with('{');
+    let path = if is_json {
+        json_path(line)
+    } else {
+        plain_path(line)
+    };
+    let has_method = is_json && json_has_method(line)
+        || line
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .any(|word| mask::is_method(word.as_bytes()));
+    // `500 - blue`: nothing but a status in front says that it is one.
+    let leads =
+        line.as_bytes().first().is_some_and(u8::is_ascii_digit) && line.get(3..6) == Some(" - ");
+    if !(has_method || leads || is_json && path.is_some()) {
+        return Traffic::None;
+    }
+    if path.is_some_and(|path| is_probe_path(&path)) || is_probe_agent(line) {
+        Traffic::Probe
+    } else {
+        Traffic::Request
+    }
+}
+
+fn json_path(line: &str) -> Option<String> {
+    json::members(line.as_bytes()).find_map(|(key, value)| {
+        let named = [
+            &b"path"[..],
+            b"uri",
+            b"url",
+            b"request_uri",
+            b"requestUri",
+            b"http.target",
+            b"url.path",
+            b"request",
+            b"route",
+        ];
+        named
+            .contains(&key)
+            .then(|| path_of(&String::from_utf8_lossy(value.raw())))
+    })
+}
+
+fn json_has_method(line: &str) -> bool {
+    json::members(line.as_bytes()).any(|(_, value)| mask::is_method(value.raw()))
+}
+
+/// The word after the method, or after `path=` and its like.
+fn plain_path(line: &str) -> Option<String> {
+    let mut after_method = false;
+    for chunk in line
+        .split([' ', '\t', '"'])
+        .filter(|chunk| !chunk.is_empty())
+    {
+        if after_method {
+            return Some(path_of(chunk));
+        }
+        let value = chunk.strip_prefix("method=").unwrap_or(chunk);
+        after_method = mask::is_method(value.as_bytes()) && value.len() == chunk.len();
+        if let Some((_, path)) = chunk
+            .split_once("path=")
+            .or_else(|| chunk.split_once("uri="))
+            .or_else(|| chunk.split_once("url="))
+        {
+            return Some(path_of(path));
+        }
+    }
+    None
+}
+
+/// Path of a URL or a request line, without host and query.
+fn path_of(text: &str) -> String {
+    let text = text.trim_matches(['"', '\\', ',']);
+    let text = text.split_once("://").map_or(text, |(_, rest)| {
+        rest.find('/').map_or("/", |at| &rest[at..])
+    });
+    text.split(['?', '#', ' ', '"'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Paths that only probes and scrapers ask for.
+fn is_probe_path(path: &str) -> bool {
+    const EXACT: &[&str] = &[
+        "/healthz",
+        "/health",
+        "/livez",
+        "/readyz",
+        "/ready",
+        "/live",
+        "/liveness",
+        "/readiness",
+        "/alive",
+        "/metrics",
+        "/ping",
+        "/-/healthy",
+        "/-/ready",
+        "/heartbeat",
+        "/startupz",
+        "/healthcheck",
+        "/health-check",
+        "/prometheus",
+        "/q/metrics",
+        "/actuator/prometheus",
+        "/actuator/metrics",
+        "/grpc.health.v1.Health/Check",
+    ];
+    const UNDER: &[&str] = &[
+        "/health/",
+        "/healthz/",
+        "/livez/",
+        "/readyz/",
+        "/q/health",
+        "/actuator/health",
+        "/metrics/",
+        "/health.",
+        "/_health",
+    ];
+    let path = path
+        .strip_suffix('/')
+        .filter(|path| !path.is_empty())
+        .unwrap_or(path);
+    EXACT.contains(&path) || UNDER.iter().any(|under| path.starts_with(under))
+}
+
+fn is_probe_agent(line: &str) -> bool {
+    const AGENTS: &[&str] = &[
+        "kube-probe/",
+        "Prometheus/",
+        "GoogleHC/",
+        "ELB-HealthChecker",
+        "Envoy/HC",
+        "vm_promscrape",
+        "Blackbox Exporter",
+        "Consul Health Check",
+    ];
+    AGENTS.iter().any(|agent| line.contains(agent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_requests_from_probes_and_the_rest() {
+        use Traffic::{None, Probe, Request};
+        let cases: &[(&str, Traffic)] = &[
+            ("500 - blue (1.000000s)", Request),
+            (
+                r#"10.0.0.1 - - [x] "GET /color HTTP/1.1" 200 23 "-" "curl/8.1""#,
+                Request,
+            ),
+            (
+                r#"10.0.0.1 - - [x] "GET /color HTTP/1.1" 200 23 "-" "kube-probe/1.34""#,
+                Probe,
+            ),
+            (
+                r#"10.0.0.1 - - [x] "GET /healthz?verbose=1 HTTP/1.1" 200 23"#,
+                Probe,
+            ),
+            (
+                r#"10.0.0.1 - - [x] "GET /metrics HTTP/1.1" 200 23 "-" "Prometheus/2.50""#,
+                Probe,
+            ),
+            ("level=info method=GET path=/x status=502", Request),
+            ("level=info method=GET path=/readyz status=200", Probe),
+            (
+                r#"{"msg":"request","method":"GET","path":"/q/health/live","status":200}"#,
+                Probe,
+            ),
+            (
+                r#"{"msg":"request","method":"GET","uri":"http://a.b/users","status":200}"#,
+                Request,
+            ),
+            (r#"{"msg":"worker done","code":200}"#, None),
+            ("child exited with status 255", None),
+            ("code=200 finished", None),
+        ];
+        for (line, expected) in cases {
+            let class = mask::signature(line.as_bytes()).status_class;
+            assert_eq!(traffic(line, class), *expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Vetoes, gates and the promote rule → one judgement.
+
+use crate::evidence::{ArmEvidence, Evidence};
+use crate::judgement::{
+    Decision, Exposure, ExposureUnit, Finding, Gate, Judgement, Missing, MissingReason,
+};
+use crate::policy::Policy;
+use crate::promotion::{Promotion, promotion};
+use crate::strata::{Measure, Strata};
+use crate::{findings, gates, table, vetoes};
+
+/// Confidence is never above this on a small sample.
+const SMALL_SAMPLE_CONFIDENCE: f64 = 0.8;
+/// Exposure of the canary below which a sample is small.
+const SMALL_SAMPLE: u64 = 200;
+/// Errors of the canary below which a fired gate rests on a small sample.
+const SMALL_ERRORS: u64 = 10;
+/// Confidence of what a pod's state shows: the state is certain, that it is the
+/// canary's fault nearly so.
+const VETO_CONFIDENCE: f64 = 0.95;
+/// Lowest confidence of any judgement: a promote at one half would fail the
+/// condition `result > 0.50` that templates use.
+const MIN_CONFIDENCE: f64 = 0.51;
+/// Highest.
+const MAX_CONFIDENCE: f64 = 0.99;
+/// Newest complete buckets that the present rate is taken from.
+const RATE_BUCKETS: u32 = 6;
+
+pub(crate) fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
+    let rows = table::build(evidence);
+    let strata = Strata::new(evidence, &rows);
+    let vetoes = vetoes::find(evidence, &rows, policy);
+    let outcome = gates::run(evidence, &strata, &rows, policy);
+    let promotion = promotion(&strata, outcome.earlier.as_ref(), policy);
+    let findings = findings::find(evidence, &strata, &rows, &outcome.gates);
+    let exposure = exposure(evidence, &strata);
+
+    let (decision, missing) = decide(
+        evidence,
+        policy,
+        &Parts {
+            vetoes: &vetoes,
+            gates: &outcome.gates,
+            promotion: &promotion,
+            exposure: &exposure,
+        },
+    );
+    let confidence = confidence(decision, &vetoes, &outcome.gates, &promotion);
+    Judgement {
+        decision,
+        confidence,
+        exposure,
+        vetoes,
+        gates: outcome.gates,
+        findings,
+        missing,
+        carried: outcome.carried,
+    }
+}
+
+struct Parts<'a> {
+    vetoes: &'a [Finding],
+    gates: &'a [Gate],
+    promotion: &'a Promotion,
+    exposure: &'a Exposure,
+}
+
+fn decide(evidence: &Evidence, policy: &Policy, parts: &Parts<'_>) -> (Decision, Option<Missing>) {
+    if !parts.vetoes.is_empty() || parts.gates.iter().any(|gate| gate.fired) {
+        return (Decision::Abort, None);
+    }
+    let nothing = |reason| {
+        (
+            Decision::Inconclusive,
+            Some(Missing {
+                reason,
+                exposure: None,
+                seconds: None,
+            }),
+        )
+    };
+    if is_empty(&evidence.canary) {
+        return nothing(MissingReason::NoCanary);
+    }
+    if is_empty(&evidence.stable) {
+        return nothing(MissingReason::NoStable);
+    }
+    let hold = policy.hold_e_value.ln();
+    let held = parts.gates.iter().any(|gate| {
+        gate.log_e >= hold
+            && gate.canary_rate > gate.stable_rate
+            && gate.canary_count >= policy.gate_min_count
+    });
+    if parts.promotion.met && !held {
+        return (Decision::Promote, None);
+    }
+    let reason = if parts.exposure.canary == 0 {
+        MissingReason::NoCanaryExposure
+    } else if parts.exposure.stable == 0 {
+        MissingReason::NoStableExposure
+    } else if held || parts.promotion.beyond {
+        MissingReason::Suspicious
+    } else {
+        MissingReason::TooLittle
+    };
+    let more = match reason {
+        MissingReason::Suspicious => until_fired(parts),
+        _ => parts.promotion.missing.filter(|more| *more > 0),
+    };
+    let per_second = parts.exposure.canary_per_second;
+    let seconds = more
+        .filter(|_| per_second > 0.0)
+        .map(|more| (more as f64 / per_second).ceil() as u64);
+    (
+        Decision::Inconclusive,
+        Some(Missing {
+            reason,
+            exposure: more,
+            seconds,
+        }),
+    )
+}
+
+/// About how much more exposure makes the strongest gate fire, if the errors go
+/// on as they do: log e grows in proportion.
+fn until_fired(parts: &Parts<'_>) -> Option<u64> {
+    let gate = parts
+        .gates
+        .iter()
+        .max_by(|a, b| a.log_e.total_cmp(&b.log_e))?;
+    let growing = gate.log_e > 0.0 && gate.threshold > gate.log_e;
+    growing
+        .then(|| (parts.exposure.canary as f64 * (gate.threshold / gate.log_e - 1.0)).ceil() as u64)
+}
+
+fn is_empty(arm: &ArmEvidence) -> bool {
+    arm.pods.is_empty() && arm.logs.is_empty()
+}
+
+fn exposure(evidence: &Evidence, strata: &Strata) -> Exposure {
+    let (stable, canary) = strata.served();
+    let errors = strata.errors(Measure::Errors);
+    let server_errors = strata.errors(Measure::ServerErrors);
+    // A failing request mostly shows as both: the larger count is the better
+    // estimate of how many failed.
+    let cap = |errors: u64, exposure: u64| {
+        if strata.unit == ExposureUnit::Requests {
+            errors.min(exposure)
+        } else {
+            errors
+        }
+    };
+    Exposure {
+        unit: strata.unit,
+        stable,
+        canary,
+        stable_errors: cap(errors.0.max(server_errors.0), stable),
+        canary_errors: cap(errors.1.max(server_errors.1), canary),
+        canary_per_second: per_second(evidence, strata),
+    }
+}
+
+/// The canary's exposure per second over the newest complete buckets.
+fn per_second(evidence: &Evidence, strata: &Strata) -> f64 {
+    let window = &evidence.window;
+    if !window.is_aligned() {
+        return 0.0;
+    }
+    let complete = window.complete_buckets();
+    let from = complete.saturating_sub(RATE_BUCKETS);
+    let served: u64 = strata
+        .buckets
+        .range(from..complete)
+        .map(|(_, stratum)| stratum.canary.served(strata.unit))
+        .sum();
+    let seconds = f64::from(complete - from) * f64::from(window.bucket_ms) / 1000.0;
+    if seconds > 0.0 {
+        served as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+/// A plain formula until it is calibrated on labelled data: what the evidence
+/// leaves open, capped on small samples.
+fn confidence(
+    decision: Decision,
+    vetoes: &[Finding],
+    gates: &[Gate],
+    promotion: &Promotion,
+) -> f64 {
+    let confidence = match decision {
+        Decision::Inconclusive => MIN_CONFIDENCE,
+        Decision::Abort if !vetoes.is_empty() => VETO_CONFIDENCE,
+        Decision::Abort => gates
+            .iter()
+            .filter(|gate| gate.fired)
+            .map(|gate| {
+                // Odds of one to the root of the e-value: an e-value is no
+                // posterior, and models are wrong.
+                let confidence = 1.0 - 1.0 / (1.0 + (gate.log_e / 2.0).exp());
+                if gate.canary_count < SMALL_ERRORS {
+                    confidence.min(SMALL_SAMPLE_CONFIDENCE)
+                } else {
+                    confidence
+                }
+            })
+            .fold(MIN_CONFIDENCE, f64::max),
+        Decision::Promote => {
+            let confidence = 0.8 + 0.19 * (1.0 - promotion.closeness).clamp(0.0, 1.0).sqrt();
+            if promotion.compared.1.min(promotion.compared.0) < SMALL_SAMPLE {
+                confidence.min(SMALL_SAMPLE_CONFIDENCE)
+            } else {
+                confidence
+            }
+        }
+    };
+    confidence.clamp(MIN_CONFIDENCE, MAX_CONFIDENCE)
+}

@@ -1,0 +1,202 @@
+//! The promote rule, what is missing for it, and how sure the judge is.
+//!
+//! Promotion needs evidence of absence: confidence sequences, valid at every
+//! look, must put the canary's error share at or below stable's times a ratio
+//! plus a margin. Without an error in either arm that takes about 350 requests
+//! for 2.5 points.
+
+use crate::carried::State;
+use crate::eprocess::{lower_bound, upper_bound};
+use crate::judgement::ExposureUnit;
+use crate::policy::Policy;
+use crate::strata::{Measure, Strata};
+
+/// Part of the promote rule's α that is spent on stable's share; the rest is
+/// the canary's.
+const STABLE_PART: f64 = 0.1;
+/// Exposure that is not asked for: a look further ahead than this is none.
+const MAX_MISSING: u64 = 1_000_000;
+
+/// One measure's shares in both arms.
+#[derive(Clone, Copy, Debug)]
+struct Shares {
+    /// Errors of the canary.
+    hits: f64,
+    /// Exposure of the canary.
+    n: f64,
+    /// Stable's share, each bucket weighted by the canary's exposure in it.
+    stable: f64,
+    stable_n: f64,
+}
+
+/// Whether the rule is met, and how clearly.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Promotion {
+    pub met: bool,
+    /// Upper bound of the canary's share over what it may be, of the measure
+    /// that is closest to failing.
+    pub closeness: f64,
+    /// The canary's share is itself above what stable's allows.
+    pub beyond: bool,
+    /// About how much more exposure of the canary would meet the rule.
+    pub missing: Option<u64>,
+    /// Exposure of both arms in buckets where both have some.
+    pub compared: (u64, u64),
+}
+
+pub(crate) fn promotion(strata: &Strata, earlier: Option<&State>, policy: &Policy) -> Promotion {
+    let margin = if strata.unit == ExposureUnit::Events {
+        policy.promote_margin_events
+    } else {
+        policy.promote_margin
+    };
+    let mut promotion = Promotion {
+        met: true,
+        closeness: 0.0,
+        beyond: false,
+        missing: Some(0),
+        compared: compared(strata),
+    };
+    for measure in [Measure::Errors, Measure::ServerErrors] {
+        let shares = shares(strata, measure, earlier);
+        let allowed = allowed(shares, policy, margin);
+        let upper = upper_bound(
+            shares.hits,
+            shares.n,
+            policy.promote_alpha * (1.0 - STABLE_PART),
+        );
+        promotion.met &= shares.n > 0.0 && shares.stable_n > 0.0 && upper <= allowed;
+        promotion.closeness = promotion
+            .closeness
+            .max(upper / allowed.max(f64::MIN_POSITIVE));
+        promotion.beyond |= shares.n > 0.0
+            && shares.hits / shares.n > policy.promote_ratio * shares.stable + margin;
+        let more = missing(shares, policy, margin);
+        promotion.missing = promotion.missing.zip(more).map(|(a, b)| a.max(b));
+    }
+    promotion
+}
+
+/// What the canary's share may be.
+fn allowed(shares: Shares, policy: &Policy, margin: f64) -> f64 {
+    let stable = lower_bound(
+        shares.stable * shares.stable_n,
+        shares.stable_n,
+        policy.promote_alpha * STABLE_PART,
+    );
+    (policy.promote_ratio * stable + margin).min(1.0)
+}
+
+fn compared(strata: &Strata) -> (u64, u64) {
+    let mut compared = (0, 0);
+    for stratum in strata.buckets.values() {
+        let (stable, canary) = (
+            stratum.stable.served(strata.unit),
+            stratum.canary.served(strata.unit),
+        );
+        if stable > 0 && canary > 0 {
+            compared.0 += stable;
+            compared.1 += canary;
+        }
+    }
+    compared
+}
+
+fn shares(strata: &Strata, measure: Measure, earlier: Option<&State>) -> Shares {
+    let mut shares = Shares {
+        hits: 0.0,
+        n: 0.0,
+        stable: 0.0,
+        stable_n: 0.0,
+    };
+    for stratum in strata.buckets.values() {
+        let (stable_n, canary_n) = (
+            stratum.stable.served(strata.unit),
+            stratum.canary.served(strata.unit),
+        );
+        let count = |errors: u64, served: u64| match strata.unit {
+            // One request may log several errors.
+            ExposureUnit::Requests => errors.min(served),
+            _ => errors,
+        };
+        let n = |errors: u64, served: u64| match strata.unit {
+            ExposureUnit::Events => served + errors,
+            _ => served,
+        };
+        let canary = stratum.canary.of(measure).count;
+        // Errors count wherever they are, exposure only beside stable's.
+        shares.hits += count(canary, canary_n.max(canary)) as f64;
+        if stable_n == 0 || canary_n == 0 {
+            continue;
+        }
+        let stable = stratum.stable.of(measure).count;
+        let (stable_n, canary_n) = (n(stable, stable_n) as f64, n(canary, canary_n) as f64);
+        shares.n += canary_n;
+        shares.stable_n += stable_n;
+        shares.stable += canary_n
+            * count(
+                stable,
+                stratum
+                    .stable
+                    .served(strata.unit)
+                    .max(u64::from(strata.unit == ExposureUnit::Events) * stable),
+            ) as f64
+            / stable_n;
+    }
+    if shares.n > 0.0 {
+        shares.stable = (shares.stable / shares.n).min(1.0);
+    }
+    // Logs that are gone took their errors along: the share that earlier looks
+    // saw counts if it was higher. Their exposure is not believed.
+    if let Some(state) = earlier.filter(|state| state.canary[0] > 0) {
+        let errors = state.canary[1 + measure as usize] as f64;
+        shares.hits = shares
+            .hits
+            .max((errors / state.canary[0] as f64).min(1.0) * shares.n);
+    }
+    shares.hits = shares.hits.min(shares.n);
+    shares
+}
+
+/// How much more exposure meets the rule if both shares stay as they are.
+fn missing(shares: Shares, policy: &Policy, margin: f64) -> Option<u64> {
+    let share = if shares.n > 0.0 {
+        shares.hits / shares.n
+    } else {
+        0.0
+    };
+    let meets = |n: f64| {
+        let grown = if shares.n > 0.0 { n / shares.n } else { 1.0 };
+        let then = Shares {
+            hits: share * n,
+            n,
+            stable: shares.stable,
+            stable_n: (shares.stable_n * grown).max(1.0),
+        };
+        upper_bound(
+            then.hits,
+            then.n,
+            policy.promote_alpha * (1.0 - STABLE_PART),
+        ) <= allowed(then, policy, margin)
+    };
+    if meets(shares.n) {
+        return Some(0);
+    }
+    let mut high = shares.n.max(16.0);
+    while !meets(high) {
+        high *= 2.0;
+        if high > MAX_MISSING as f64 {
+            return None;
+        }
+    }
+    let mut low = shares.n;
+    while high - low > (high / 100.0).max(1.0) {
+        let middle = f64::midpoint(low, high);
+        if meets(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some((high - shares.n).ceil() as u64)
+}

@@ -1,0 +1,353 @@
+//! One template table over both arms.
+//!
+//! Profiles are joined in canonical order, like texts of the two arms become
+//! one row, and rows that vanished are paired with rows that are new: a
+//! reworded message is not an error that came and another that went.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::access::Traffic;
+use crate::evidence::{Arm, Evidence, LogProfile};
+use crate::level::Level;
+use crate::miner;
+use crate::profile::{Profile, Template};
+use crate::signs::Crash;
+
+/// Rows compared for rewording at most, of each side: the comparison is of
+/// every vanished row with every new one.
+const MAX_PAIRED_ROWS: usize = 256;
+/// Share of words that a reworded message keeps, at least.
+const MIN_REWORDED: f64 = 0.5;
+/// The same at FATAL: a new fatal text must not hide behind an old one.
+const MIN_REWORDED_FATAL: f64 = 0.8;
+
+/// A template over both arms.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub text: String,
+    pub level: Level,
+    pub status_class: u8,
+    pub traffic: Traffic,
+    pub crash: Option<Crash>,
+    pub suspect: bool,
+    pub exception: String,
+    pub frame: String,
+    pub sample: String,
+    pub first_ms: Option<i64>,
+    pub last_ms: Option<i64>,
+    /// Whether it comes as regularly as a heartbeat.
+    pub regular: bool,
+    pub stable: ArmCells,
+    pub canary: ArmCells,
+    /// Names of the canary's pods that showed it.
+    pub canary_pods: BTreeSet<String>,
+    /// What it said before, when it was reworded.
+    pub reworded: Option<String>,
+}
+
+/// One arm's counts of a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ArmCells {
+    /// Bucket → events, episodes.
+    pub cells: BTreeMap<u32, (u64, u64)>,
+}
+
+impl ArmCells {
+    pub(crate) fn total(&self) -> u64 {
+        self.cells.values().map(|(count, _)| count).sum()
+    }
+
+    fn join(&mut self, other: &Self) {
+        for (bucket, (count, episodes)) in &other.cells {
+            let cell = self.cells.entry(*bucket).or_default();
+            cell.0 += count;
+            cell.1 += episodes;
+        }
+    }
+}
+
+impl Row {
+    fn new(template: &Template) -> Self {
+        Self {
+            text: template.text.clone(),
+            level: template.level,
+            status_class: template.status_class,
+            traffic: template.traffic,
+            crash: template.crash,
+            suspect: template.suspect,
+            exception: template.exception.clone(),
+            frame: String::new(),
+            sample: String::new(),
+            first_ms: None,
+            last_ms: None,
+            regular: false,
+            stable: ArmCells::default(),
+            canary: ArmCells::default(),
+            canary_pods: BTreeSet::new(),
+            reworded: None,
+        }
+    }
+
+    fn add(&mut self, arm: Arm, pod: &str, template: &Template) {
+        let cells = match arm {
+            Arm::Stable => &mut self.stable,
+            Arm::Canary => &mut self.canary,
+        };
+        for cell in &template.cells {
+            let own = cells.cells.entry(cell.bucket).or_default();
+            own.0 += u64::from(cell.count);
+            own.1 += u64::from(cell.episodes);
+        }
+        self.regular |= template.regular == Some(true);
+        if arm == Arm::Canary {
+            self.canary_pods.insert(pod.to_owned());
+            self.first_ms = [self.first_ms, template.first_ms]
+                .into_iter()
+                .flatten()
+                .min();
+            self.last_ms = [self.last_ms, template.last_ms].into_iter().flatten().max();
+        }
+        // The canary's words are shown; logs come in canonical order.
+        if self.sample.is_empty() || (arm == Arm::Canary && self.canary_pods.len() == 1) {
+            self.sample.clone_from(&template.sample);
+        }
+        if self.frame.is_empty()
+            || (arm == Arm::Canary && self.canary_pods.len() == 1 && !template.frame.is_empty())
+        {
+            self.frame.clone_from(&template.frame);
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.stable.join(&other.stable);
+        self.canary.join(&other.canary);
+        self.regular |= other.regular;
+        self.canary_pods.extend(other.canary_pods);
+        self.first_ms = [self.first_ms, other.first_ms].into_iter().flatten().min();
+        self.last_ms = [self.last_ms, other.last_ms].into_iter().flatten().max();
+        for (own, others) in [
+            (&mut self.sample, other.sample),
+            (&mut self.frame, other.frame),
+        ] {
+            if own.is_empty() {
+                *own = others;
+            }
+        }
+    }
+
+    /// Whether it reports a failure: ERROR and above, or by its words.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.level >= Level::Error || self.suspect
+    }
+
+    fn identity(&self) -> (Level, u8, Traffic, Option<Crash>, bool) {
+        (
+            self.level,
+            self.status_class,
+            self.traffic,
+            self.crash,
+            self.suspect,
+        )
+    }
+
+    fn is_canarys_only(&self) -> bool {
+        self.stable.cells.is_empty()
+    }
+
+    fn is_stables_only(&self) -> bool {
+        self.canary.cells.is_empty()
+    }
+}
+
+/// The logs of an arm in canonical order.
+pub(crate) fn logs_in_order(logs: &[LogProfile]) -> Vec<&LogProfile> {
+    let mut logs: Vec<&LogProfile> = logs.iter().collect();
+    // Logs of one name (files given twice) are told apart by what they say.
+    logs.sort_by(|a, b| {
+        (&a.pod, &a.container, a.previous)
+            .cmp(&(&b.pod, &b.container, b.previous))
+            .then_with(|| order(&a.profile, &b.profile))
+    });
+    logs
+}
+
+fn order(a: &Profile, b: &Profile) -> std::cmp::Ordering {
+    let numbers = |profile: &Profile| {
+        (
+            profile.events,
+            profile.lines,
+            profile.bytes,
+            profile.first_ms,
+            profile.last_ms,
+        )
+    };
+    let texts = |profile: &Profile| {
+        profile
+            .templates
+            .iter()
+            .map(|t| (t.text.clone(), t.total(), t.sample.clone()))
+            .collect::<Vec<_>>()
+    };
+    numbers(a)
+        .cmp(&numbers(b))
+        .then_with(|| texts(a).cmp(&texts(b)))
+}
+
+/// Builds the table.
+pub(crate) fn build(evidence: &Evidence) -> Vec<Row> {
+    let mut rows: BTreeMap<_, Row> = BTreeMap::new();
+    for (arm, logs) in [
+        (Arm::Stable, &evidence.stable.logs),
+        (Arm::Canary, &evidence.canary.logs),
+    ] {
+        for log in logs_in_order(logs) {
+            for template in &log.profile.templates {
+                let key = (
+                    template.text.as_str(),
+                    template.exception.as_str(),
+                    template.level,
+                    template.status_class,
+                    template.traffic,
+                    template.crash,
+                    template.suspect,
+                );
+                rows.entry(key)
+                    .or_insert_with(|| Row::new(template))
+                    .add(arm, &log.pod, template);
+            }
+        }
+    }
+    let rows = join_like(rows.into_values().collect());
+    pair_reworded(rows)
+}
+
+/// Joins rows that one arm, or one pod, has generalised further than another.
+fn join_like(rows: Vec<Row>) -> Vec<Row> {
+    let mut groups: BTreeMap<_, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        let key = (
+            std::cmp::Reverse(row.level),
+            row.identity(),
+            row.text.split(' ').count(),
+            row.exception.clone(),
+        );
+        groups.entry(key).or_default().push(row);
+    }
+    let mut joined = Vec::new();
+    for (_, group) in groups {
+        // The more general texts first: they take the others in.
+        let mut group = group;
+        group.sort_by(|a, b| {
+            (std::cmp::Reverse(variables(&a.text)), &a.text)
+                .cmp(&(std::cmp::Reverse(variables(&b.text)), &b.text))
+        });
+        let first = joined.len();
+        for row in group {
+            let error = row.level >= Level::Error || row.crash.is_some();
+            let found = joined[first..]
+                .iter_mut()
+                .rev()
+                .take(MAX_PAIRED_ROWS)
+                .find(|own: &&mut Row| miner::is_like(&own.text, &row.text, error));
+            match found {
+                Some(own) => {
+                    own.text = miner::merged(&own.text, &row.text);
+                    own.join(row);
+                }
+                None => joined.push(row),
+            }
+        }
+    }
+    joined
+}
+
+fn variables(text: &str) -> usize {
+    text.split(' ').filter(|chunk| *chunk == "*").count()
+}
+
+/// Pairs what vanished with what is new, most alike first.
+fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
+    let indices = |wanted: fn(&Row) -> bool| -> Vec<usize> {
+        rows.iter()
+            .enumerate()
+            .filter(|(_, row)| wanted(row) && row.crash.is_none())
+            .map(|(index, _)| index)
+            .take(MAX_PAIRED_ROWS)
+            .collect()
+    };
+    let (vanished, new) = (indices(Row::is_stables_only), indices(Row::is_canarys_only));
+    let mut pairs = Vec::new();
+    for &old in &vanished {
+        for &now in &new {
+            let (a, b) = (&rows[old], &rows[now]);
+            let least = if a.level == Level::Fatal {
+                MIN_REWORDED_FATAL
+            } else {
+                MIN_REWORDED
+            };
+            let same_exception = a.exception == b.exception;
+            if a.identity() == b.identity() && same_exception {
+                let share = shared_words(&a.text, &b.text);
+                if share >= least {
+                    // A share is a fraction of small integers; as an integer it orders.
+                    pairs.push((std::cmp::Reverse((share * 1e6) as u64), old, now));
+                }
+            }
+        }
+    }
+    pairs.sort_unstable();
+    let mut partner: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut taken = BTreeSet::new();
+    for (_, old, now) in pairs {
+        if !taken.contains(&old) && !partner.contains_key(&now) {
+            taken.insert(old);
+            partner.insert(now, old);
+        }
+    }
+    let mut old_rows: BTreeMap<usize, Row> = taken
+        .iter()
+        .map(|index| (*index, rows[*index].clone()))
+        .collect();
+    let mut paired = Vec::with_capacity(rows.len());
+    for (index, mut row) in rows.into_iter().enumerate() {
+        if taken.contains(&index) {
+            continue;
+        }
+        if let Some(old) = partner.get(&index).and_then(|old| old_rows.remove(old)) {
+            row.reworded = Some(old.text.clone());
+            row.join(old);
+        }
+        paired.push(row);
+    }
+    paired
+}
+
+/// Dice's coefficient of the words of two texts (L. R. Dice, Ecology 26, 1945);
+/// what loggers put before the message counts as well, so the level and the
+/// logger's name must not be all that is shared.
+fn shared_words(a: &str, b: &str) -> f64 {
+    let words = |text: &str| -> Vec<String> {
+        let mut words: Vec<String> = text
+            .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
+            .filter(|word| word.len() > 1 && word.chars().any(char::is_alphabetic))
+            .filter(|word| crate::level::stated(word.as_bytes()).is_none())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        words.sort_unstable();
+        words
+    };
+    let (a, mut b) = (words(a), words(b));
+    let total = a.len() + b.len();
+    let mut shared = 0;
+    for word in &a {
+        if let Ok(at) = b.binary_search(word) {
+            b.remove(at);
+            shared += 1;
+        }
+    }
+    if total == 0 {
+        0.0
+    } else {
+        2.0 * f64::from(shared) / total as f64
+    }
+}
