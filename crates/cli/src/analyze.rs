@@ -25,9 +25,8 @@ pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
         canary_pods: config.canary.pods,
         events: config.events,
     };
-    let count = sources.stable.len() + sources.canary.len();
-    let what = format!("reading {count} logs");
-    let gathered = progress::while_working(&what, config.progress, || files::read(sources))?;
+    let gathered =
+        progress::while_working("reading the logs", config.progress, || files::read(sources))?;
     let verdict = judge_gathered(&gathered, &Policy::default());
     write(&rendered(&verdict, config.format, config.color)?)?;
     Ok(ExitCode::from(match verdict.decision {

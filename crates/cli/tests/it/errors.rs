@@ -149,3 +149,23 @@ fn an_unknown_flag_has_the_same_code() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("--stable"), "{}", ran.err);
 }
+
+#[test]
+fn a_full_disk_is_no_verdict() {
+    let folder = Folder::with_examples();
+    let arguments = [
+        "analyze",
+        "--stable",
+        "stable.log",
+        "--canary",
+        "canary-healthy.log",
+    ];
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let output = folder.command(&arguments).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        err.starts_with("error: failed to write the verdict: "),
+        "{err}"
+    );
+}
