@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -84,8 +83,8 @@ fn announce(line: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// The connection breaks otherwise than by ending.
-pub async fn serve_connection(
-    connection: UnixStream,
+pub async fn serve_connection<IO: AsyncRead + AsyncWrite + Unpin>(
+    connection: IO,
     plugins: Vec<(&'static str, Arc<dyn Service>)>,
 ) -> Result<Ended, Error> {
     let host = Arc::new(Host {
@@ -160,7 +159,7 @@ impl Host {
             .plugins
             .iter()
             .find(|(known, _)| *known == name)
-            .ok_or("unknown plugin type")?;
+            .ok_or_else(|| format!("unknown plugin type: {name}"))?;
         let now = Instant::now();
         let mut dispensed = self.lock();
         dispensed.waiting.retain(|_, (_, until)| *until > now);

@@ -55,6 +55,11 @@ impl<'a> Source<'a> {
         type_sequence(&mut self.cursor, &mut self.types, in_interface).map_err(whole)
     }
 
+    #[cfg(test)]
+    pub(super) fn parts(&mut self) -> (&mut Cursor<'a>, &'a Types) {
+        (&mut self.cursor, self.types)
+    }
+
     /// Takes `bytes` from the budget, before they are allocated.
     fn charge(&mut self, bytes: usize) -> Result<(), Error> {
         self.left = self.left.checked_sub(bytes).ok_or(Error::TooLarge)?;

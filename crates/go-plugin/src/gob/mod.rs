@@ -23,6 +23,8 @@ mod cursor;
 mod decode;
 mod encode;
 mod mapping;
+#[cfg(test)]
+mod recorded;
 mod time;
 mod types;
 mod walk;

@@ -31,7 +31,7 @@ impl GoTime {
     };
 
     /// `time.go, Time.UnmarshalBinary`.
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let invalid = Error::Invalid { want: "time" };
         let want = match bytes.first() {
             Some(1) => VERSION_1_BYTES,
@@ -132,7 +132,7 @@ mod tests {
         let mut nanoseconds = GO;
         nanoseconds[9] = 0xff;
         let mut before_all = GO;
-        before_all[1] = 0x80;
+        before_all[1..9].copy_from_slice(&i64::MIN.to_be_bytes());
         for bytes in [
             &[][..],
             &[1],

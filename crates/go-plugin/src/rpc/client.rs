@@ -22,6 +22,8 @@ pub struct Client {
 struct Outgoing {
     io: Box<dyn AsyncWrite + Send + Unpin>,
     encoder: Encoder,
+    /// A call was given up while its request was half sent: what follows would not be understood.
+    half_sent: bool,
 }
 
 #[derive(Default)]
@@ -47,6 +49,7 @@ impl Client {
             outgoing: tokio::sync::Mutex::new(Outgoing {
                 io: Box::new(write),
                 encoder: Encoder::new(),
+                half_sent: false,
             }),
             waiting,
             reader: reader.abort_handle(),
@@ -123,6 +126,9 @@ fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
 
 impl Outgoing {
     async fn send(&mut self, header: &RequestHeader, argument: &impl Encode) -> Result<(), Error> {
+        if self.half_sent {
+            return Err(Error::Closed);
+        }
         let mut body = Vec::new();
         let encoded = self.encoder.encode(argument, &mut body);
         let mut bytes = Vec::new();
@@ -133,8 +139,10 @@ impl Outgoing {
         }
         // Of an argument that is too long, the definitions remain, and have to be sent.
         bytes.append(&mut body);
+        self.half_sent = true;
         self.io.write_all(&bytes).await.map_err(Error::Connection)?;
         self.io.flush().await.map_err(Error::Connection)?;
+        self.half_sent = false;
         encoded.map_err(Error::Encode)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -101,8 +101,8 @@ struct Reply {
     outcome: Outcome,
 }
 
-/// Serves `services` on a stream until the peer ends it (`net/rpc, Server.ServeConn`). Calls that
-/// are under way then run on; their replies are dropped.
+/// Serves `services` on a stream until the peer ends it and what it called is answered
+/// (`net/rpc, Server.ServeConn`). Calls are tasks of their own: they run on when this is dropped.
 ///
 /// # Errors
 /// The stream failed, or the peer's data cannot be understood any more.
@@ -118,20 +118,15 @@ where
     // Reading must never wait for writing: on yamux a stream that is not read gets no window to
     // write in either.
     let (replies, queue) = mpsc::channel(MAX_CALLS);
-    let mut writer = tokio::spawn(write_replies(write, queue));
+    let mut writer = pin!(write_replies(write, queue));
     tokio::select! {
         outcome = read_requests(Incoming::new(read), services, capacity, &replies) => {
             drop(replies);
-            match outcome {
-                // What is done already still goes out, in case the peer only closed its half.
-                Ok(()) => writer.await.unwrap_or(Ok(())),
-                Err(error) => {
-                    writer.abort();
-                    Err(error)
-                }
-            }
+            outcome?;
+            // What is under way is still answered, in case the peer only closed its half.
+            writer.await
         }
-        outcome = &mut writer => outcome.unwrap_or(Ok(())),
+        outcome = &mut writer => outcome,
     }
 }
 
@@ -175,7 +170,8 @@ async fn read_requests<R: AsyncRead + Unpin>(
                 });
             }
             Err(reason) => {
-                warn!(reason = reason.as_str(), "refused a call");
+                // Not the method's name: it is the peer's, and may be megabytes.
+                warn!(seq, "refused a call");
                 let reply = Reply {
                     method,
                     seq,
@@ -193,23 +189,23 @@ async fn read_requests<R: AsyncRead + Unpin>(
     }
 }
 
-/// Finds the method and starts the call; the error is for the peer.
+/// Finds the method and starts the call; the error is for the peer, in Go's words
+/// (`server.go, readRequestHeader`).
 fn start(
     services: &[(&'static str, Arc<dyn Service>)],
     name: &str,
     argument: &Value<'_>,
 ) -> Result<Call, String> {
-    let (service, method) = name
-        .rsplit_once('.')
-        .ok_or("rpc: service/method request ill-formed")?;
-    let (_, service) = services
-        .iter()
-        .find(|(name, _)| *name == service)
-        .ok_or("rpc: can't find service")?;
+    let Some((service, method)) = name.rsplit_once('.') else {
+        return Err(format!("rpc: service/method request ill-formed: {name}"));
+    };
+    let Some((_, service)) = services.iter().find(|(known, _)| *known == service) else {
+        return Err(format!("rpc: can't find service {name}"));
+    };
     Arc::clone(service)
         .call(method, argument)
         .map_err(|refusal| match refusal {
-            Refusal::NoMethod => "rpc: can't find method".into(),
+            Refusal::NoMethod => format!("rpc: can't find method {name}"),
             Refusal::BadArgument(error) => error.to_string(),
         })
 }
