@@ -109,13 +109,18 @@ impl StandIn {
 
     /// Answers one request, unless the script says never to: the body of a log
     /// is generated as it is read.
-    pub async fn answer<B>(&self, request: &Request<B>) -> Response<AnswerBody> {
+    pub fn answer<B>(
+        &self,
+        request: &Request<B>,
+    ) -> impl Future<Output = Response<AnswerBody>> + Send + use<B> {
         let response = self.answer_now(request);
-        if response.extensions().get::<answer::Never>().is_some() {
-            // Holding the answer, which counts as being on its way.
-            std::future::pending::<()>().await;
+        async move {
+            if response.extensions().get::<answer::Never>().is_some() {
+                // Holding the answer, which counts as being on its way.
+                std::future::pending::<()>().await;
+            }
+            response
         }
-        response
     }
 
     fn answer_now<B>(&self, request: &Request<B>) -> Response<AnswerBody> {

@@ -62,8 +62,8 @@ async fn accept(listener: TcpListener, stand_in: StandIn) {
                 let Ok((socket, _)) = accepted else { continue };
                 let stand_in = stand_in.clone();
                 let service = service_fn(move |request| {
-                    let stand_in = stand_in.clone();
-                    async move { Ok::<_, Infallible>(stand_in.answer(&request).await) }
+                    let answer = stand_in.answer(&request);
+                    async { Ok::<_, Infallible>(answer.await) }
                 });
                 connections.spawn(async move {
                     // A connection that the script breaks ends with an error:
