@@ -152,7 +152,7 @@ pub fn read(sources: Sources) -> Result<Gathered, GatherError> {
             "the canary side: no log and no pod was given",
         ),
         evidence: Evidence {
-            window: Window::default(),
+            window: Window::unaligned(),
             stable,
             canary,
             carried: None,

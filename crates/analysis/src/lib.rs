@@ -32,7 +32,6 @@ pub mod report;
 pub mod request;
 pub mod selector;
 pub mod steps;
-mod window;
 
 use judge::{Decision, Policy};
 

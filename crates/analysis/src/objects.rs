@@ -8,6 +8,7 @@
 use judge::evidence::{ClusterEvent, ContainerState, PodState, Termination};
 use serde::{Deserialize, Deserializer};
 
+use crate::message::one_line;
 use crate::selector::{LabelSelector, Labels};
 
 /// The label by which Argo Rollouts marks the pods of one version.
@@ -415,7 +416,9 @@ impl Event {
             pod: self.involved_object.name.clone(),
             kind: self.r#type.clone(),
             reason: self.reason.clone(),
-            message: crate::message::one_line(&self.message, MAX_EVENT_BYTES),
+            // Probes' answers and commands stand in events: redacted before
+            // they are cut, since a secret's half is not known for one.
+            message: one_line(&judge::redact::redact(&self.message), MAX_EVENT_BYTES),
             count: self.count.max(self.series.count).max(1),
             last_ms: self.last_ms(),
         }
@@ -515,6 +518,16 @@ mod tests {
             "{}",
             evidence.message
         );
+    }
+
+    #[test]
+    fn an_event_is_redacted() {
+        let event: Event = serde_json::from_value(serde_json::json!({
+            "involvedObject": {"kind": "Pod", "name": "web-1"},
+            "message": "Readiness probe failed: GET http://admin:hunter2@10.0.0.1/ password=hunter2",
+        }))
+        .expect("an event");
+        assert!(!event.evidence().message.contains("hunter2"));
     }
 
     #[test]

@@ -19,7 +19,6 @@ use crate::objects::{Event, Pod, Rollout};
 use crate::request::{Coverage, Gathered, Request};
 use crate::selector::Selector;
 use crate::steps;
-use crate::window;
 
 pub(super) async fn gather(api: &Arc<Api>, request: &Request) -> Result<Gathered, GatherError> {
     let deadline = Instant::now() + request.limits.look_time;
@@ -48,11 +47,9 @@ pub(super) async fn gather(api: &Arc<Api>, request: &Request) -> Result<Gathered
         logs = plan.logs.len(),
         "fetching logs"
     );
-    let window = Window {
-        start_ms,
-        end_ms: Some(request.now_ms),
-        bucket_ms: window::bucket_ms(start_ms, request.now_ms),
-    };
+    let window = start_ms.map_or_else(Window::unaligned, |start_ms| {
+        Window::new(start_ms, request.now_ms)
+    });
     let events = async {
         match timeout_at(deadline, events(api, request, start_ms)).await {
             Ok(events) => events,
@@ -232,6 +229,8 @@ async fn read_logs(
             Err(error) => tracing::error!(%error, "reading a log ended without an outcome"),
         }
     }
+    // What is still being read is given up, and its connections with it.
+    tasks.shutdown().await;
     plan.logs
         .iter()
         .enumerate()

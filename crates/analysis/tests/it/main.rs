@@ -1,0 +1,11 @@
+//! The pipeline against a stand-in of the Kubernetes API.
+//!
+//! Most tests talk to it in memory and with a paused clock: nothing waits, and
+//! nothing depends on how fast the machine is.
+
+mod cluster_limits;
+mod cluster_reads;
+mod cluster_refuses;
+mod files;
+mod messages;
+mod scene;

@@ -1,0 +1,232 @@
+//! The line and the page that an on-call person reads.
+
+use analysis::request::{Coverage, Gathered};
+use analysis::{Verdict, decide, message, report};
+use judge::evidence::{Evidence, LeftOut, PodState};
+use judge::judgement::{
+    Carried, Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Missing, MissingReason,
+    Ratio,
+};
+use judge::{Arm, Decision, Judgement};
+
+fn gathered() -> Gathered {
+    let coverage = |sought: &str| Coverage {
+        sought: sought.into(),
+        pods: 3,
+        logs_wanted: 3,
+        logs_read: 3,
+    };
+    let mut evidence = Evidence::default();
+    evidence.canary.pods = (1..=3)
+        .map(|n| PodState {
+            name: format!("web-{n}"),
+            ready: n != 3,
+            ..PodState::default()
+        })
+        .collect();
+    Gathered {
+        evidence,
+        stable: coverage("role=stable of rollout web in namespace shop"),
+        canary: coverage("role=canary of rollout web in namespace shop"),
+        canary_start_ms: None,
+        last_step_end_ms: None,
+    }
+}
+
+fn judgement(decision: Decision) -> Judgement {
+    Judgement {
+        decision,
+        confidence: 0.97,
+        exposure: Exposure {
+            unit: ExposureUnit::Requests,
+            stable: 1_630,
+            canary: 412,
+            stable_errors: 2,
+            canary_errors: 20,
+            canary_per_second: 3.0,
+        },
+        vetoes: Vec::new(),
+        gates: Vec::new(),
+        findings: Vec::new(),
+        missing: None,
+        carried: Carried::default(),
+    }
+}
+
+fn gate(kind: GateKind, fired: bool) -> Gate {
+    Gate {
+        kind,
+        log_e: 14.0,
+        threshold: 5.1,
+        stable_rate: 2.0 / 1_630.0,
+        canary_rate: 20.0 / 412.0,
+        stable_count: 2,
+        canary_count: 20,
+        fired,
+    }
+}
+
+fn finding(class: FindingClass, title: &str) -> Finding {
+    Finding {
+        id: "f-3a91".into(),
+        class,
+        title: title.into(),
+        text: "java.lang.NullPointerException: * is null".into(),
+        sample: "java.lang.NullPointerException: user is null".into(),
+        stable_count: 0,
+        canary_count: 18,
+        stable_rate: 0.0,
+        canary_rate: 18.0 / 412.0,
+        ratio: Some(Ratio {
+            estimate: 39.6,
+            low: 9.2,
+            high: 170.0,
+        }),
+        first_ms: Some(1_767_323_045_000),
+        last_ms: Some(1_767_323_105_500),
+        canary_pods: 3,
+        canary_pods_total: 3,
+    }
+}
+
+fn broken() -> Judgement {
+    let mut judgement = judgement(Decision::Abort);
+    judgement.gates = vec![
+        gate(GateKind::ErrorRate, true),
+        gate(GateKind::WarnRate, false),
+    ];
+    judgement.findings = vec![finding(
+        FindingClass::NewError,
+        "NullPointerException UserResource:39",
+    )];
+    judgement
+}
+
+fn line(judgement: Judgement) -> String {
+    decide(judgement, &gathered()).message
+}
+
+#[test]
+fn an_abort_says_what_broke_how_often_where_against_what() {
+    insta::assert_snapshot!(line(broken()), @"canary aborted: +4.7 pp errors (20/412 requests, stable 2/1,630), NullPointerException UserResource:39 in 3/3 pods, 0 in stable");
+}
+
+#[test]
+fn a_veto_comes_first() {
+    let mut judgement = broken();
+    judgement.exposure = Exposure::default();
+    judgement.gates.clear();
+    judgement.findings.clear();
+    let mut veto = finding(FindingClass::PodState, "CrashLoopBackOff (exit 1)");
+    veto.canary_pods = 2;
+    judgement.vetoes = vec![veto];
+    insta::assert_snapshot!(line(judgement), @"canary aborted: CrashLoopBackOff (exit 1) in 2/3 pods, 0 in stable");
+}
+
+#[test]
+fn a_promotion_says_what_it_rests_on() {
+    let mut judgement = judgement(Decision::Promote);
+    judgement.exposure.canary_errors = 0;
+    insta::assert_snapshot!(line(judgement), @"canary promoted: 0/412 errors (stable 2/1,630), 2/3 pods ready");
+}
+
+#[test]
+fn waiting_says_for_how_much_and_how_long() {
+    let waiting = |reason, exposure, seconds| {
+        let mut judgement = judgement(Decision::Inconclusive);
+        judgement.exposure.canary = 60;
+        judgement.exposure.canary_errors = 1;
+        judgement.missing = Some(Missing {
+            reason,
+            exposure,
+            seconds,
+        });
+        line(judgement)
+    };
+    let lines = [
+        waiting(MissingReason::TooLittle, Some(337), Some(113)),
+        waiting(MissingReason::TooLittle, Some(337), None),
+        waiting(MissingReason::TooLittle, None, None),
+        waiting(MissingReason::Suspicious, Some(80), Some(27)),
+        waiting(MissingReason::NoCanary, None, None),
+        waiting(MissingReason::NoStable, None, None),
+        waiting(MissingReason::NoCanaryExposure, None, None),
+        waiting(MissingReason::NoStableExposure, None, None),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    canary inconclusive: needs about 340 more requests, 2 min at 3/s; 1/60 errors (stable 2/1,630) so far
+    canary inconclusive: needs about 340 more requests; 1/60 errors (stable 2/1,630) so far
+    canary inconclusive: needs more traffic; 1/60 errors (stable 2/1,630) so far
+    canary inconclusive: more errors than stable, not enough to be sure: 1/60 errors (stable 2/1,630); needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: no log of a canary pod yet
+    canary inconclusive: no log of a stable pod yet
+    canary inconclusive: the canary's logs show no traffic yet: no request, and no line that stable also shows
+    canary inconclusive: stable's logs show no traffic to compare with since the canary's start
+    ");
+}
+
+#[test]
+fn hostile_text_stays_in_its_line() {
+    let mut judgement = broken();
+    judgement.findings[0].title =
+        "\u{1b}[2J\ncanary promoted: all is well\r\u{202e}\u{2028}\u{200b}".into();
+    let line = line(judgement);
+    assert!(line.starts_with("canary aborted: +4.7 pp errors"), "{line}");
+    assert!(
+        line.chars()
+            .all(|c| c == ' ' || !c.is_control() && !c.is_whitespace()),
+        "{line:?}"
+    );
+    assert!(!line.contains(['\u{202e}', '\u{2028}', '\u{200b}']));
+}
+
+#[test]
+fn a_line_is_never_longer_than_it_may_be() {
+    for filler in ["x", "é", "😀", " a"] {
+        let mut judgement = broken();
+        judgement.vetoes = vec![
+            finding(FindingClass::PodState, &filler.repeat(5_000)),
+            finding(FindingClass::Crash, &filler.repeat(5_000)),
+        ];
+        let line = line(judgement);
+        assert!(line.len() <= message::MAX_MESSAGE_BYTES, "{}", line.len());
+        assert!(
+            line.contains("/3 pods"),
+            "the counts are not cut off: {line}"
+        );
+    }
+    for max in 0..20 {
+        assert!(message::one_line("ääääääääääääääää", max).len() <= max);
+    }
+}
+
+#[test]
+fn the_page() {
+    let mut gathered = gathered();
+    gathered.evidence.left_out = vec![LeftOut {
+        arm: Arm::Canary,
+        what: "web-3/web".into(),
+        why: "no answer within 15 s".into(),
+    }];
+    let verdict: Verdict = decide(broken(), &gathered);
+    insta::assert_snapshot!(report::text(&verdict), @r"
+    canary aborted: +4.7 pp errors (20/412 requests, stable 2/1,630), NullPointerException UserResource:39 in 3/3 pods, 0 in stable
+    confidence 97 %
+
+                  requests      errors     share
+    canary             412          20     4.9 %
+    stable           1,630           2     0.1 %
+
+    Gates that fired
+      error rate      canary 20 (4.9 %), stable 2 (0.1 %): +4.7 pp
+
+    Findings
+      NullPointerException UserResource:39 [new error] (f-3a91)
+        canary 18 (4.4 %) in 3/3 pods, stable 0 (0.0 %), ratio 39.6 (95 %: 9.2 to 170.0)
+        first 2026-01-02T03:04:05Z, last 2026-01-02T03:05:05Z
+        | java.lang.NullPointerException: user is null
+
+    Left out
+      canary web-3/web: no answer within 15 s
+    ");
+}
