@@ -5,6 +5,7 @@
 //! service in production does. `load` sends it a bounded stream of requests
 //! and says what came back. It stands alone: nothing of the judge is in here.
 
+mod app;
 mod args;
 mod client;
 mod color;
