@@ -87,7 +87,6 @@ impl Analyst {
         let (cluster, turns, clock) = (self.cluster.clone(), self.turns.clone(), self.clock);
         let look = async move {
             let turn = turns.acquire().await;
-            let begun = Instant::now();
             let request = Request {
                 now_ms: clock().as_millisecond(),
                 ..request
@@ -95,20 +94,23 @@ impl Analyst {
             tracing::debug!("looking at the canary: fetching logs and pod states");
             let looked = analysis::analyse(&cluster, &request, &Policy::default()).await;
             drop(turn);
-            let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             match looked {
-                Ok(look) => {
-                    let seen = Seen::of(&look);
-                    tracing::debug!(took_ms, decision = ?seen.decision, "looked at the canary");
-                    Ok(seen)
-                }
+                Ok(look) => Ok(Seen::of(&look)),
                 Err(error) => Err(chain(&error)),
             }
         };
         let task = async move {
+            let begun = Instant::now();
+            // The place is this task's alone, so it is empty until here.
             let outcome = ended(look).await;
-            // The place is this task's alone, so it is empty.
-            place.get_or_init(|| outcome);
+            let outcome = place.get_or_init(|| outcome);
+            let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            match outcome {
+                Ok(seen) => {
+                    tracing::debug!(took_ms, decision = ?seen.decision, "looked at the canary");
+                }
+                Err(trouble) => tracing::debug!(took_ms, "looked in vain: {trouble}"),
+            }
         };
         self.workers.spawn(task.instrument(span)).abort_handle()
     }

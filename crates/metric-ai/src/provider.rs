@@ -146,7 +146,7 @@ impl MetricAi {
         let (metric, phase) = (&call.metric.name, answer.phase);
         if phase.is_completed() {
             tracing::info!(
-                %run, %namespace, %metric, %phase, value = %answer.value, message = %answer.message,
+                %run, %namespace, %metric, %phase, value = %answer.value, reason = %answer.message,
                 "AI metric analysis finished"
             );
         } else {

@@ -1,0 +1,14 @@
+//! The real plugin, loaded as the controller loads it, against a stand-in of
+//! the Kubernetes API on loopback.
+
+mod bench;
+/// Started by a person.
+mod by_hand;
+/// Killed, asked twice, terminated: one outcome.
+mod restarts;
+/// What cannot be judged, each with the words that mend it.
+mod troubles;
+/// Good, bad, crashing, quiet.
+mod verdicts;
+/// The words that users search the log for.
+mod words;
