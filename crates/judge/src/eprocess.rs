@@ -210,6 +210,46 @@ mod tests {
         }
     }
 
+    /// Runs of 20 looks with equal error rates; how many fire at any of them.
+    fn false_alarms(shares: &[f64], errors_per_look: u32, threshold: f64, seed: u64) -> u32 {
+        let mut state = seed | 1;
+        let mut uniform = || {
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let mut fired = 0;
+        for _ in 0..2_000 {
+            let mut mixture = Mixture::default();
+            let mut ever = false;
+            for look in 0..20 {
+                let share = shares[look % shares.len()];
+                let canary = (0..errors_per_look).filter(|_| uniform() < share).count() as f64;
+                mixture.add(canary, f64::from(errors_per_look) - canary, share);
+                ever |= mixture.log_e() >= threshold;
+            }
+            fired += u32::from(ever);
+        }
+        fired
+    }
+
+    #[test]
+    fn twenty_looks_give_no_more_false_alarms_than_one_is_allowed() {
+        for (shares, errors) in [
+            (&[0.5][..], 4),
+            (&[0.1], 10),
+            (&[0.3, 0.4, 0.6, 0.8, 0.9], 6),
+            (&[0.05, 0.5], 2),
+        ] {
+            let strict = false_alarms(shares, errors, -(0.006_f64.ln()), 7);
+            // α = .006 allows 12 of 2,000 on average.
+            assert!(strict <= 22, "{strict} of 2000 at {shares:?}");
+            let loose = false_alarms(shares, errors, -(0.05_f64.ln()), 8);
+            assert!(loose <= 125, "{loose} of 2000 at {shares:?}");
+        }
+    }
+
     #[test]
     fn bounds_need_the_exposure_that_the_design_says() {
         let needed = |margin: f64| {

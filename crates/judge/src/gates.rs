@@ -86,7 +86,7 @@ fn mixtures(
     mut mixtures: [Mixture; CARRIED_GATES],
 ) -> [Mixture; CARRIED_GATES] {
     for (bucket, stratum) in strata.buckets.range(from..until.max(from)) {
-        let Some(share) = stratum.share(strata.unit) else {
+        let Some(share) = strata.share(stratum) else {
             continue;
         };
         for (kind, mixture) in KINDS.iter().zip(&mut mixtures) {
@@ -114,11 +114,11 @@ fn gate(kind: GateKind, log_e: f64, strata: &Strata, rows: &[Row], policy: &Poli
     let (stable_exposure, canary_exposure) = strata
         .buckets
         .values()
-        .filter(|stratum| stratum.share(strata.unit).is_some())
-        .fold((0, 0), |(stable, canary), stratum| {
+        .filter(|stratum| strata.share(stratum).is_some())
+        .fold((0.0, 0.0), |(stable, canary), stratum| {
             (
-                stable + stratum.stable.exposure(strata.unit),
-                canary + stratum.canary.exposure(strata.unit),
+                stable + strata.exposure(&stratum.stable),
+                canary + strata.exposure(&stratum.canary),
             )
         });
     let (stable_count, canary_count) = match kind {
@@ -126,8 +126,8 @@ fn gate(kind: GateKind, log_e: f64, strata: &Strata, rows: &[Row], policy: &Poli
         GateKind::ServerErrors => strata.errors(Measure::ServerErrors),
         _ => strata.errors(Measure::Errors),
     };
-    let stable_rate = rate(stable_count, stable_exposure);
-    let canary_rate = rate(canary_count, canary_exposure);
+    let stable_rate = share_of(stable_count, stable_exposure);
+    let canary_rate = share_of(canary_count, canary_exposure);
     let threshold = -policy.gate_alpha.ln();
     let large = canary_rate >= policy.gate_min_ratio * stable_rate
         && canary_rate - stable_rate >= policy.gate_min_difference;
@@ -154,6 +154,14 @@ fn new_failures(strata: &Strata, rows: &[Row]) -> (u64, u64) {
         .map(|(_, (count, _))| count)
         .sum();
     (0, canary)
+}
+
+fn share_of(count: u64, exposure: f64) -> f64 {
+    if exposure > 0.0 {
+        count as f64 / exposure
+    } else {
+        0.0
+    }
 }
 
 /// Events for each unit of exposure; 0 without exposure.

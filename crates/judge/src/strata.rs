@@ -15,6 +15,9 @@ use crate::table::{ArmCells, Row};
 /// episodes themselves are counted.
 const MIN_DISPERSION_EPISODES: u64 = 5;
 
+/// Buckets of stable from which the spread between them is an estimate.
+const MIN_DISPERSION_BUCKETS: u32 = 6;
+
 /// Which errors are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -60,16 +63,6 @@ impl Counts {
         }
     }
 
-    /// Exposure in the unit; at least the errors, for what fails before it can
-    /// be logged as served was served all the same.
-    pub(crate) fn exposure(&self, unit: ExposureUnit) -> u64 {
-        match unit {
-            ExposureUnit::Requests => self.requests.max(self.errors.episodes),
-            ExposureUnit::Events => self.events + self.errors.count,
-            ExposureUnit::None => 0,
-        }
-    }
-
     /// Exposure that shows service: without what only failed.
     pub(crate) fn served(&self, unit: ExposureUnit) -> u64 {
         match unit {
@@ -85,14 +78,6 @@ impl Counts {
 pub(crate) struct Stratum {
     pub stable: Counts,
     pub canary: Counts,
-}
-
-impl Stratum {
-    /// The canary's share of the exposure; `None` where one arm had none.
-    pub(crate) fn share(&self, unit: ExposureUnit) -> Option<f64> {
-        let (canary, stable) = (self.canary.exposure(unit), self.stable.exposure(unit));
-        (canary > 0 && stable > 0).then(|| canary as f64 / (canary + stable) as f64)
-    }
 }
 
 /// All complete buckets.
@@ -133,20 +118,53 @@ impl Strata {
             (false, true) => ExposureUnit::Events,
             (false, false) => ExposureUnit::None,
         };
-        let dispersion = [Measure::Errors, Measure::ServerErrors].map(|measure| {
-            let mut total = Errors::default();
-            for stratum in all.values() {
-                let errors = stratum.stable.of(measure);
-                total.add(errors.count, errors.episodes, errors.squares);
-            }
-            (total.episodes >= MIN_DISPERSION_EPISODES && total.count > 0)
-                .then(|| (total.squares as f64 / total.count as f64).max(1.0))
-        });
-        Self {
+        let mut strata = Self {
             unit,
             buckets: all,
-            dispersion,
+            dispersion: [None; 2],
+        };
+        strata.dispersion =
+            [Measure::Errors, Measure::ServerErrors].map(|measure| strata.dispersion(measure));
+        strata
+    }
+
+    /// How much more stable's errors vary than independent ones would: its
+    /// dispersion, of stable alone, for a sparse canary has none to estimate.
+    ///
+    /// Over enough buckets it is Pearson's χ² over its degrees of freedom, as
+    /// in quasi-Poisson models (P. McCullagh and J. Nelder, "Generalized Linear
+    /// Models", 2nd ed., section 6.2); over fewer the size of the episode that
+    /// the average error is in.
+    fn dispersion(&self, measure: Measure) -> Option<f64> {
+        let mut total = Errors::default();
+        let (mut exposure, mut buckets) = (0.0, 0_u32);
+        for stratum in self.buckets.values() {
+            let errors = stratum.stable.of(measure);
+            total.add(errors.count, errors.episodes, errors.squares);
+            let exposed = self.exposed(&stratum.stable, measure);
+            exposure += exposed;
+            buckets += u32::from(exposed > 0.0);
         }
+        if total.episodes < MIN_DISPERSION_EPISODES || exposure <= 0.0 {
+            return None;
+        }
+        if buckets < MIN_DISPERSION_BUCKETS {
+            return Some((total.squares as f64 / total.count as f64).max(1.0));
+        }
+        let rate = total.count as f64 / exposure;
+        let mut pearson = 0.0;
+        for stratum in self.buckets.values() {
+            let expected = rate * self.exposed(&stratum.stable, measure);
+            if expected > 0.0 {
+                pearson += (stratum.stable.of(measure).count as f64 - expected).powi(2) / expected;
+            }
+        }
+        Some((pearson / f64::from(buckets - 1)).max(1.0))
+    }
+
+    /// What a bucket's errors are among, before anything is known of bursts.
+    fn exposed(&self, counts: &Counts, measure: Measure) -> f64 {
+        counts.served(self.unit).max(counts.of(measure).count) as f64
     }
 
     /// Errors of an arm as so many independent ones: divided by stable's
@@ -157,6 +175,26 @@ impl Strata {
             Some(dispersion) => errors.count as f64 / dispersion,
             None => errors.episodes as f64,
         }
+    }
+
+    /// Exposure of an arm for the gates: what was served, and what failed
+    /// before it could be logged as served.
+    pub(crate) fn exposure(&self, counts: &Counts) -> f64 {
+        let errors = self.independent(counts, Measure::Errors);
+        match self.unit {
+            ExposureUnit::Requests => (counts.requests as f64).max(errors),
+            ExposureUnit::Events => counts.events as f64 + errors,
+            ExposureUnit::None => 0.0,
+        }
+    }
+
+    /// The canary's share of a bucket's exposure; `None` where one arm had none.
+    pub(crate) fn share(&self, stratum: &Stratum) -> Option<f64> {
+        let (canary, stable) = (
+            self.exposure(&stratum.canary),
+            self.exposure(&stratum.stable),
+        );
+        (canary > 0.0 && stable > 0.0).then(|| canary / (canary + stable))
     }
 
     /// Exposure of stable and of the canary over all complete buckets.
@@ -229,7 +267,7 @@ fn is_exposure(row: &Row) -> bool {
     shared
         && (Level::Info..=Level::Warn).contains(&row.level)
         && row.traffic != Traffic::Probe
-        && !row.regular
+        && row.regular != Some(true)
 }
 
 /// Failures that stable had not shown before, of stable and of the canary, for

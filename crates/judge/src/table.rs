@@ -35,8 +35,9 @@ pub(crate) struct Row {
     pub sample: String,
     pub first_ms: Option<i64>,
     pub last_ms: Option<i64>,
-    /// Whether it comes as regularly as a heartbeat.
-    pub regular: bool,
+    /// Whether it comes as regularly as a heartbeat in every log that has
+    /// enough of it to tell.
+    pub regular: Option<bool>,
     pub stable: ArmCells,
     pub canary: ArmCells,
     /// Names of the canary's pods that showed it.
@@ -80,7 +81,7 @@ impl Row {
             sample: String::new(),
             first_ms: None,
             last_ms: None,
-            regular: false,
+            regular: None,
             stable: ArmCells::default(),
             canary: ArmCells::default(),
             canary_pods: BTreeSet::new(),
@@ -98,7 +99,7 @@ impl Row {
             own.0 += u64::from(cell.count);
             own.1 += u64::from(cell.episodes);
         }
-        self.regular |= template.regular == Some(true);
+        self.regular = both(self.regular, template.regular);
         if arm == Arm::Canary {
             self.canary_pods.insert(pod.to_owned());
             self.first_ms = [self.first_ms, template.first_ms]
@@ -121,7 +122,7 @@ impl Row {
     fn join(&mut self, other: Self) {
         self.stable.join(&other.stable);
         self.canary.join(&other.canary);
-        self.regular |= other.regular;
+        self.regular = both(self.regular, other.regular);
         self.canary_pods.extend(other.canary_pods);
         self.first_ms = [self.first_ms, other.first_ms].into_iter().flatten().min();
         self.last_ms = [self.last_ms, other.last_ms].into_iter().flatten().max();
@@ -156,6 +157,14 @@ impl Row {
 
     fn is_stables_only(&self) -> bool {
         self.canary.cells.is_empty()
+    }
+}
+
+/// Regular where both are, as far as known.
+fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a && b),
+        (known, None) | (None, known) => known,
     }
 }
 

@@ -7,6 +7,10 @@ use crate::signs;
 /// one-line message.
 const MAX_NAME_BYTES: usize = 80;
 
+/// Longest prefix of a traceback whose logger repeats it, in bytes: time,
+/// host, process, level and logger.
+const MAX_PREFIX_BYTES: usize = 200;
+
 /// What the lines after an event's first have shown so far.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
@@ -58,6 +62,8 @@ impl Trace {
             self.note_rust_place(line);
         } else if line.starts_with(b"Traceback (most recent call last)") {
             self.mode = Mode::Python;
+        } else if self.opens_prefixed(line, true) {
+            // The traceback's first line is the event's: `continues` reads on.
         } else if line.starts_with(b"Exception in thread ")
             || line.starts_with(b"Unhandled exception. ")
         {
@@ -69,9 +75,8 @@ impl Trace {
     /// Whether `line` continues the event, judging by its look alone, and
     /// notes what it says.
     pub(crate) fn continues(&mut self, line: &[u8]) -> bool {
-        if !self.prefix.is_empty() && line.starts_with(&self.prefix) {
-            let rest = line[self.prefix.len()..].to_owned();
-            self.note(&rest);
+        if let Some(at) = self.after_prefix(line) {
+            self.note(&line[at..]);
             return true;
         }
         let Some(&first) = line.first() else {
@@ -92,14 +97,37 @@ impl Trace {
             return false;
         }
         match memchr::memmem::find(line, MARK) {
-            Some(at) if at > 0 && at < 200 => {
+            Some(at) if at > 0 && at < MAX_PREFIX_BYTES => {
                 self.prefix.clear();
                 self.prefix.extend_from_slice(&line[..at]);
-                self.mode = Mode::Python;
+                // The exception's own line has the prefix too.
+                self.mode = Mode::Indented;
                 true
             }
             _ => false,
         }
+    }
+
+    /// Where the rest of a line begins that repeats the traceback's prefix;
+    /// `None` for a line of its own. The time in the prefix may have moved on;
+    /// then the rest must look like a part of a traceback, for the logger's
+    /// next message has the same prefix.
+    fn after_prefix(&self, line: &[u8]) -> Option<usize> {
+        let prefix = self.prefix.trim_ascii_end();
+        if prefix.is_empty() || line.len() < prefix.len() {
+            return None;
+        }
+        let (head, rest) = line.split_at(prefix.len());
+        let alike = |(a, b): (&u8, &u8)| a == b || a.is_ascii_digit() && b.is_ascii_digit();
+        if !head.iter().zip(prefix).all(alike) {
+            return None;
+        }
+        let text = rest.strip_prefix(b" ").unwrap_or(rest);
+        let part = text.is_empty()
+            || text.starts_with(b" ")
+            || starts_with_exception(text)
+            || text.starts_with(b"Traceback (most recent");
+        (part || head == prefix && line.starts_with(&self.prefix)).then(|| line.len() - text.len())
     }
 
     fn is_unindented_part(&mut self, line: &[u8]) -> bool {
@@ -432,6 +460,12 @@ mod tests {
                 "{lines}"
             );
         }
+    }
+
+    #[test]
+    fn a_prefixed_traceback_may_begin_an_event() {
+        let lines = "t 1 ERROR a.b Traceback (most recent call last):\nt 1 ERROR a.b   File \"/srv/m.py\", line 9, in f\nt 2 ERROR a.b     x()\nt 2 ERROR a.b KeyError: 1\nt 2 ERROR a.b\nt 3 ERROR a.b [-] next";
+        assert_eq!(read(lines), (String::new(), String::new(), 2));
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! The judge as its users see it: logs and pod states in, a judgement out.
+
+mod carrying;
+mod gates;
+mod lessons;
+mod properties;
+mod scene;
+mod vetoes;
