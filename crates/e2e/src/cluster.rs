@@ -26,6 +26,8 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Longest time for one call of kubectl that does not itself wait.
 const KUBECTL_LIMIT: Duration = Duration::from_secs(60);
+/// There when `up` has done all of its steps.
+const COMPLETE_FILE: &str = "complete";
 /// Longest time to import images.
 const IMPORT_LIMIT: Duration = Duration::from_secs(300);
 
@@ -100,7 +102,11 @@ impl Cluster {
         let result = progress::step("start the box", || {
             self.launch()?;
             self.wait_started(start)?;
-            self.wait_node(start)
+            self.wait_node(start)?;
+            self.load(&[pause_image()])?;
+            self.apply(&dns_manifest())?;
+            let complete = self.folders.state().join(COMPLETE_FILE);
+            fs::write(&complete, "").map_err(Error::file("write", &complete))
         });
         if let Err(error) = result {
             let kept = self.keep_logs();
@@ -110,8 +116,6 @@ impl Cluster {
             }
             return Err(error);
         }
-        self.load(&[pause_image()])?;
-        self.apply(&dns_manifest())?;
         Ok(())
     }
 
@@ -124,12 +128,25 @@ impl Cluster {
         down(&self.folders)
     }
 
+    /// Ends all its processes at once and clears nothing: what a power cut or
+    /// an impatient supervisor does, for tests.
+    ///
+    /// # Errors
+    /// When they cannot be ended.
+    pub fn kill(&self) -> Result<()> {
+        init_process(&self.folders).map_or(Ok(()), |process| process.end())
+    }
+
     fn clear(&self) -> Result<()> {
         clear(&self.folders)
     }
 
     fn is_ready(&self) -> bool {
-        state(&self.folders) == State::Up && self.node_is_ready().is_ok_and(|ready| ready)
+        // Its programs may run though whoever started them was ended before
+        // the last step.
+        state(&self.folders) == State::Up
+            && self.folders.state().join(COMPLETE_FILE).exists()
+            && self.node_is_ready().is_ok_and(|ready| ready)
     }
 
     fn launch(&self) -> Result<()> {
@@ -276,7 +293,20 @@ impl Cluster {
     /// # Errors
     /// When the server refuses them.
     pub fn apply(&self, manifests: &str) -> Result<()> {
+        self.apply_with(&[], manifests)
+    }
+
+    /// As [`Cluster::apply`], with a namespace for what names none.
+    ///
+    /// # Errors
+    /// When the server refuses them.
+    pub fn apply_in(&self, namespace: &str, manifests: &str) -> Result<()> {
+        self.apply_with(&["--namespace", namespace], manifests)
+    }
+
+    fn apply_with(&self, options: &[&str], manifests: &str) -> Result<()> {
         let mut command = self.kubectl_command()?;
+        command.args(options);
         command.args(["apply", "--server-side", "--force-conflicts", "-f", "-"]);
         output_with(&mut command, manifests.as_bytes(), KUBECTL_LIMIT).map(drop)
     }

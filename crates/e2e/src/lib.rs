@@ -8,6 +8,7 @@
 //!   └─ init  mounts, network, programs       (inside, process 1)
 //! ```
 
+pub mod api;
 mod cgroups;
 pub mod cluster;
 pub mod command;

@@ -1,0 +1,77 @@
+//! The end-to-end tests: stock Argo Rollouts on a real cluster loads our
+//! binary and rolls our application out.
+//!
+//! `cargo test -p e2e --test cluster [-- NAME…]`, as root on Linux. The names
+//! choose scenarios by a part of their names; `-- --help` lists the options.
+
+mod app;
+mod args;
+mod binaries;
+mod manifests;
+mod message;
+mod runner;
+mod scenarios;
+mod stage;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use args::Args;
+use clap::Parser;
+use e2e::cluster::Cluster;
+use e2e::folders::Folders;
+use e2e::progress;
+use runner::Tally;
+use stage::{Argo, Stage};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.list {
+        runner::list(&scenarios::all(), &args.names);
+        return ExitCode::SUCCESS;
+    }
+    let mut tally = Tally::default();
+    if let Err(error) = run(&args, &mut tally) {
+        progress::say(&format!("\nerror: {error:#}"));
+        tally.failed += 1;
+    }
+    if !args.prepare {
+        let Tally { passed, failed } = tally;
+        runner::print(&format!("{passed} passed, {failed} failed\n"));
+    }
+    if tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn run(args: &Args, tally: &mut Tally) -> anyhow::Result<()> {
+    let chosen = runner::choose(scenarios::all(), &args.names)?;
+    let binaries = binaries::get(args.binaries.as_deref())?;
+    let folders = Folders::new(args.cache()?, args.name())?;
+    let cluster = Cluster::new(folders, env!("CARGO_BIN_EXE_box").into())?;
+    cluster.up().context("the cluster does not start")?;
+    let result = Stage::new(&cluster, &binaries).and_then(|stage| {
+        if args.prepare {
+            return prepare(&stage);
+        }
+        runner::run(&stage, &chosen, tally)
+    });
+    if args.prepare {
+        progress::say("ready: box kubectl -- -n canary get rollout,pods; in the end: box down");
+    } else if args.keep {
+        progress::say("the cluster is left running: box kubectl -- get pods -A; box down");
+    } else {
+        cluster.down().context("the cluster does not end")?;
+    }
+    result
+}
+
+/// What `make cluster` leaves running.
+fn prepare(stage: &Stage<'_>) -> anyhow::Result<()> {
+    stage.install(Argo::V1_10)?;
+    progress::step("deploy the demo into namespace canary", || {
+        app::deploy(stage, "canary", &app::Setup::as_shipped()).map(drop)
+    })
+}

@@ -1,0 +1,71 @@
+//! The numbers in a verdict's message, to be held against what was injected.
+
+use anyhow::{Context as _, bail};
+
+/// `+39.4 pp errors (123/312 requests, stable 0/936)`, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Difference {
+    /// Percentage points between the arms.
+    pub(crate) points: f64,
+    pub(crate) canary: Share,
+    pub(crate) stable: Share,
+}
+
+/// So many of so many.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Share {
+    pub(crate) part: f64,
+    pub(crate) whole: f64,
+}
+
+impl Share {
+    pub(crate) fn percent(self) -> f64 {
+        100.0 * self.part / self.whole
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (part, whole) = text.split_once('/')?;
+        let number = |text: &str| text.replace(',', "").parse().ok();
+        Some(Self {
+            part: number(part)?,
+            whole: number(whole)?,
+        })
+    }
+}
+
+/// The difference that a message names.
+pub(crate) fn difference(message: &str) -> anyhow::Result<Difference> {
+    parse(message).with_context(|| format!("no numbers in {message:?}"))
+}
+
+fn parse(message: &str) -> Option<Difference> {
+    let (before, after) = message.split_once(" pp ")?;
+    let points = before.rsplit(|c: char| c.is_whitespace()).next()?;
+    let (_, numbers) = after.split_once('(')?;
+    let (numbers, _) = numbers.split_once(')')?;
+    let (canary, stable) = numbers.split_once(", stable ")?;
+    Some(Difference {
+        points: points.parse().ok()?,
+        canary: Share::parse(canary.split_whitespace().next()?)?,
+        stable: Share::parse(stable.split_whitespace().next()?)?,
+    })
+}
+
+/// Fails unless the numbers agree with each other and with an injected share
+/// of errors in the canary, by chance within four standard deviations.
+pub(crate) fn check_injected(message: &str, injected_percent: f64) -> anyhow::Result<Difference> {
+    let found = difference(message)?;
+    let share = injected_percent / 100.0;
+    let deviation = 100.0 * (share * (1.0 - share) / found.canary.whole).sqrt();
+    let percent = found.canary.percent();
+    if (percent - injected_percent).abs() > 4.0 * deviation + 0.1 {
+        bail!("{percent:.1} % is not the {injected_percent} % that were injected: {message}");
+    }
+    if (found.points - (percent - found.stable.percent())).abs() > 0.06 {
+        bail!("the points are not the difference of the shares: {message}");
+    }
+    if found.stable.part != 0.0 || found.stable.whole == 0.0 {
+        bail!("stable had traffic and no errors, the message says otherwise: {message}");
+    }
+    Ok(found)
+}
