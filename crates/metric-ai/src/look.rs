@@ -76,14 +76,9 @@ impl Analyst {
         }
     }
 
-    /// Starts a look; its outcome will be in `place`. The request's time is set
-    /// when its turn comes.
+    /// Starts a look, in the span that it is called in; its outcome will be in
+    /// `place`. The request's time is set when its turn comes.
     pub fn start(&self, request: Request, place: Arc<OnceLock<Outcome>>) -> AbortHandle {
-        let span = tracing::info_span!(
-            "look",
-            namespace = %request.namespace,
-            rollout = %request.rollout,
-        );
         let (cluster, turns, clock) = (self.cluster.clone(), self.turns.clone(), self.clock);
         let look = async move {
             let turn = turns.acquire().await;
@@ -112,7 +107,7 @@ impl Analyst {
                 Err(trouble) => tracing::debug!(took_ms, "looked in vain: {trouble}"),
             }
         };
-        self.workers.spawn(task.instrument(span)).abort_handle()
+        self.workers.spawn(task.in_current_span()).abort_handle()
     }
 }
 
@@ -169,7 +164,45 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use analysis::cluster::Access;
+    use analysis::{Limits, Selector};
+
     use super::*;
+
+    /// Lets every task run as far as it can.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_look_waits_for_its_turn() {
+        // Without a way in, a look ends as soon as it begins.
+        let nowhere = Cluster::new(Access::Kubeconfig("/nonexistent".into()));
+        let analyst = Analyst::new(nowhere, Handle::current(), Timestamp::now);
+        let all = u32::try_from(PARALLEL_LOOKS).unwrap();
+        let turns = analyst.turns.clone();
+        let taken = turns.acquire_many(all).await.unwrap();
+        let role = Selector::parse("role=x").unwrap();
+        let request = Request {
+            namespace: "shop".into(),
+            rollout: "web".into(),
+            canary_hash: None,
+            stable: role.clone(),
+            canary: role,
+            earlier: Earlier::default(),
+            limits: Limits::default(),
+            now_ms: 0,
+        };
+        let place = Arc::new(OnceLock::new());
+        analyst.start(request, place.clone());
+        settle().await;
+        assert_eq!(place.get(), None);
+        drop(taken);
+        settle().await;
+        assert!(matches!(place.get(), Some(Err(_))), "{place:?}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_hangs_or_panics_is_an_error_and_not_a_silence() {

@@ -13,6 +13,7 @@ mod memo;
 mod provider;
 mod reach;
 mod reply;
+mod said;
 mod schedule;
 mod words;
 

@@ -3,8 +3,7 @@
 //! A measurement is rebuilt from the call's arguments each time; what this
 //! process remembers ([`Looks`]) only saves looking twice.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use analysis::{Limits, Request};
 use jiff::Timestamp;
@@ -16,6 +15,7 @@ use crate::look::{Analyst, Outcome};
 use crate::looks::{Identity, Known, Looks};
 use crate::memo::Memo;
 use crate::reply::{Case, refused};
+use crate::said::Said;
 use crate::schedule::{KIND_LABEL, RunKind};
 
 /// The run's label that says which pods are the canary's.
@@ -24,15 +24,12 @@ const HASH_LABEL: &str = "rollouts-pod-template-hash";
 /// The kind of owner whose name is the rollout's.
 const OWNER_KIND: &str = "Rollout";
 
-/// Most warnings that are remembered as said; past that they are said again.
-const MAX_SAID: usize = 1_024;
-
 /// The plugin.
 #[derive(Debug)]
 pub struct MetricAi {
     analyst: Analyst,
     looks: Looks<Outcome>,
-    said: Mutex<HashSet<String>>,
+    said: Said,
     clock: fn() -> Timestamp,
 }
 
@@ -51,7 +48,7 @@ impl MetricAi {
         Self {
             analyst,
             looks: Looks::default(),
-            said: Mutex::default(),
+            said: Said::default(),
             clock,
         }
     }
@@ -100,17 +97,27 @@ impl MetricAi {
 
     fn look(&self, call: &Call<'_>, case: &Case) -> Measurement {
         let request = request(call.run, case);
-        let first = case.memo.looks == 0;
+        let span = tracing::info_span!(
+            "look",
+            run = %call.run.metadata.name,
+            namespace = %request.namespace,
+            metric = %call.metric.name,
+            rollout = %request.rollout,
+        );
         let started = self.looks.start(&call.id, call.now, |place| {
-            if first {
-                tracing::info!(
-                    run = %call.run.metadata.name,
-                    namespace = %call.run.metadata.namespace,
-                    metric = %call.metric.name,
-                    rollout = %request.rollout,
-                    "AI metric analysis started"
-                );
+            let _inside = span.entered();
+            if case.memo.looks == 0 {
+                tracing::info!("AI metric analysis started");
             }
+            tracing::debug!(
+                stable = %request.stable,
+                canary = %request.canary,
+                max_wait_s = case.settings.max_wait.map(|wait| wait.as_secs()),
+                model = case.settings.names_model,
+                extra_prompt = case.settings.has_extra_prompt,
+                github_url = case.settings.has_repository,
+                "configuration"
+            );
             self.analyst.start(request, place)
         });
         if started {
@@ -156,22 +163,16 @@ impl MetricAi {
     }
 
     fn warn_once(&self, call: &Call<'_>, warnings: &[String]) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in warnings {
             let key = format!("{} {} {warning}", call.id.run, call.id.metric);
-            if said.contains(&key) {
-                continue;
+            if self.said.is_new(&key) {
+                tracing::warn!(
+                    run = %call.run.metadata.name,
+                    namespace = %call.run.metadata.namespace,
+                    metric = %call.metric.name,
+                    "{warning}"
+                );
             }
-            if said.len() >= MAX_SAID {
-                said.clear();
-            }
-            said.insert(key);
-            tracing::warn!(
-                run = %call.run.metadata.name,
-                namespace = %call.run.metadata.namespace,
-                metric = %call.metric.name,
-                "{warning}"
-            );
         }
     }
 }

@@ -59,4 +59,16 @@ mod tests {
         struct Outer(#[source] Repeats);
         assert_eq!(chain(&Outer(Repeats(Inner))), "failed to ask: outer: inner");
     }
+
+    #[test]
+    fn a_chain_has_an_end() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cause {0}")]
+        struct Nested(usize, #[source] Option<Box<Nested>>);
+        let mut error = Nested(0, None);
+        for depth in 1..100 {
+            error = Nested(depth, Some(Box::new(error)));
+        }
+        assert_eq!(chain(&error).matches("cause").count(), 1 + MAX_CAUSES);
+    }
 }

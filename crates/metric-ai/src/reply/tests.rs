@@ -311,6 +311,20 @@ fn metadata_and_message_are_bounded_whatever_was_seen() {
 }
 
 #[test]
+fn a_block_full_of_mistakes_does_not_fill_the_metadata() {
+    let keys: Vec<String> = (0..60)
+        .map(|n| format!("\"{}{n}\":1", "k".repeat(50)))
+        .collect();
+    let mut case = case(RunKind::Holding);
+    case.settings = settings(&format!("{{{}}}", keys.join(",")));
+    let answer = case.seen(at(2), &Ok(seen(Decision::Abort)));
+    assert!(size(&answer.metadata) <= MAX_METADATA_BYTES);
+    let analysis = &answer.metadata["analysis"];
+    assert!(analysis.contains("with findings"), "{analysis}");
+    assert_eq!(analysis.matches("Warning:").count(), MAX_SHOWN_WARNINGS);
+}
+
+#[test]
 fn what_one_look_does_not_find_again_stays_carried() {
     let mut case = case(RunKind::Holding);
     case.memo.earlier = seen(Decision::Promote).earlier;

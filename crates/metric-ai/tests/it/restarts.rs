@@ -5,6 +5,9 @@ use rollouts_plugin::{MetricResult, Phase};
 
 use crate::bench::{Bench, metric, run};
 
+/// Looks that gather at the same time.
+const PARALLEL_LOOKS: usize = 4;
+
 #[tokio::test]
 async fn a_killed_plugin_is_continued_by_one_that_has_never_seen_the_run() {
     let bench = Bench::new().await;
@@ -181,4 +184,36 @@ async fn two_controllers_come_to_one_outcome() {
         two.measure(&run(), &block).await,
     );
     assert_eq!((a.phase, b.phase), (Phase::Failed, Phase::Failed));
+}
+
+#[tokio::test]
+async fn a_look_that_is_terminated_gives_its_turn_to_the_next() {
+    let bench = Bench::new().await;
+    bench.stand_in.change(|world| {
+        world.add_fault(Fault::on(Resource::Rollout, Act::Hang));
+    });
+    let plugin = bench.plugin().await;
+    let block = metric("{}");
+    let runs: Vec<_> = (0..12)
+        .map(|n| {
+            let mut run = run();
+            run.metadata.uid = format!("run-{n}");
+            run
+        })
+        .collect();
+    let mut begun = Vec::new();
+    for run in &runs {
+        begun.push(plugin.run(run, &block).await);
+    }
+    // As many begin as have a turn; each that ends gives its turn to the next.
+    for (ended, (run, first)) in runs.iter().zip(&begun).enumerate() {
+        let mut looking = (PARALLEL_LOOKS + ended).min(runs.len());
+        plugin
+            .logs(|line| {
+                looking -= usize::from(line.contains("looking at the canary"));
+                looking == 0
+            })
+            .await;
+        plugin.plugin.terminate(run, &block, first).await.unwrap();
+    }
 }
