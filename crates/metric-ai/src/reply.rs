@@ -67,12 +67,14 @@ impl Case {
     /// The answer while a look that began at `begun` is under way: to be asked
     /// again, or an end when it has taken too long.
     pub fn looking(&self, now: Timestamp, begun: Timestamp) -> Measurement {
-        if now < self.waiting().give_up(begun) {
+        let give_up = self.waiting().give_up(begun);
+        if now < give_up {
             let message = match self.measurement.message.as_str() {
                 "" => "the first look at the canary is under way",
                 known => known,
             };
-            return self.running(message, poll_look(now, begun));
+            // Asked any later, a background run's last step might have ended.
+            return self.running(message, poll_look(now, begun).min(give_up));
         }
         if now >= later(begun, LOOK_LIMIT) {
             return self.error(now, &too_long());

@@ -129,6 +129,15 @@ fn a_background_run_answers_before_its_last_step_ends() {
 }
 
 #[test]
+fn a_slow_look_of_a_background_run_is_asked_about_before_the_last_step_ends() {
+    let mut slow = case(RunKind::Background);
+    slow.memo.last_step_end = Some(at(90));
+    assert_eq!(slow.looking(at(70), at(60)).resume_at, Some(at(75)));
+    assert_eq!(slow.looking(at(84), at(60)).resume_at, Some(at(87)));
+    assert_eq!(slow.looking(at(87), at(60)).phase, Phase::Inconclusive);
+}
+
+#[test]
 fn a_measurement_begun_after_its_deadline_takes_one_look() {
     let mut late = case(RunKind::Background);
     late.memo.last_step_end = Some(at(3));
