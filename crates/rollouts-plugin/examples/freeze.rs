@@ -1,10 +1,6 @@
-//! Holds a rollout back until a change freeze ends.
-//!
-//! ```yaml
-//! provider:
-//!   plugin:
-//!     example/freeze: {until: "2026-12-27T00:00:00Z"}
-//! ```
+//! Holds a rollout back until a change freeze ends. In a metric of an AnalysisTemplate:
+//! `provider: {plugin: {example/freeze: {until: "2026-12-27T00:00:00Z"}}}`
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -13,68 +9,46 @@ use rollouts_plugin::{AnalysisRun, Measurement, Metric, MetricProvider, Phase, R
 struct Freeze;
 
 /// When the freeze ends, from the metric's configuration.
-fn until(metric: &Metric) -> anyhow::Result<Timestamp> {
-    let json = metric.provider.plugin.get("example/freeze");
-    let config: BTreeMap<String, Timestamp> =
-        serde_json::from_slice(json.map_or(&[], Vec::as_slice))?;
-    config
-        .get("until")
-        .copied()
-        .ok_or_else(|| anyhow::anyhow!("`until` is missing"))
+fn until(metric: &Metric) -> Option<Timestamp> {
+    let json = metric.provider.plugin.get("example/freeze")?;
+    let config: BTreeMap<String, Timestamp> = serde_json::from_slice(json).ok()?;
+    config.get("until").copied()
 }
 
 impl MetricProvider for Freeze {
     async fn init(&self) -> Result<(), RpcError> {
         Ok(())
     }
+
     async fn run(&self, run: AnalysisRun, metric: Metric) -> Measurement {
-        let started_at = Some(Timestamp::now());
-        self.resume(
-            run,
-            metric,
-            Measurement {
-                started_at,
-                ..Measurement::default()
-            },
-        )
-        .await
+        let begun = Measurement::started(Timestamp::now());
+        self.resume(run, metric, begun).await
     }
+
     async fn resume(&self, _: AnalysisRun, metric: Metric, begun: Measurement) -> Measurement {
         let now = Timestamp::now();
-        let (phase, message, resume_at) = match until(&metric) {
-            Ok(end) if end > now => (Phase::Running, format!("frozen until {end}"), Some(end)),
-            Ok(_) => (Phase::Successful, String::new(), None),
-            Err(error) => (Phase::Error, format!("bad configuration: {error}"), None),
-        };
-        let finished_at = phase.is_completed().then_some(now);
-        Measurement {
-            phase,
-            message,
-            resume_at,
-            finished_at,
-            ..begun
+        match until(&metric) {
+            Some(end) if end > now => begun.waiting(end, format!("frozen until {end}")),
+            Some(_) => begun.finished(Phase::Successful, now, "not frozen"),
+            None => begun.finished(Phase::Error, now, "`until` must be an RFC 3339 time"),
         }
     }
+
     async fn terminate(&self, _: AnalysisRun, _: Metric, begun: Measurement) -> Measurement {
-        let (phase, finished_at) = (Phase::Inconclusive, Some(Timestamp::now()));
-        Measurement {
-            phase,
-            finished_at,
-            resume_at: None,
-            ..begun
-        }
+        begun.finished(Phase::Inconclusive, Timestamp::now(), "ended while frozen")
     }
+
     async fn garbage_collect(&self, _: AnalysisRun, _: Metric, _: i64) -> Result<(), RpcError> {
-        Ok(())
+        Ok(()) // Nothing is kept outside the measurements.
     }
+
     async fn provider_type(&self) -> String {
         "Freeze".to_owned()
     }
+
     async fn metadata(&self, metric: Metric) -> BTreeMap<String, String> {
-        until(&metric)
-            .map(|end| ("until".to_owned(), end.to_string()))
-            .into_iter()
-            .collect()
+        let end = until(&metric).map(|end| ("until".to_owned(), end.to_string()));
+        end.into_iter().collect()
     }
 }
 

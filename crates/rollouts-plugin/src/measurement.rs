@@ -24,6 +24,38 @@ pub struct Measurement {
     pub resume_at: Option<Timestamp>,
 }
 
+impl Measurement {
+    /// A measurement that begins at `at`, without a phase yet.
+    pub fn started(at: Timestamp) -> Self {
+        Self {
+            started_at: Some(at),
+            ..Self::default()
+        }
+    }
+
+    /// The same measurement, `Running`, to be resumed at `resume_at`.
+    pub fn waiting(self, resume_at: Timestamp, message: impl Into<String>) -> Self {
+        Self {
+            phase: Phase::Running,
+            message: message.into(),
+            resume_at: Some(resume_at),
+            finished_at: None,
+            ..self
+        }
+    }
+
+    /// The same measurement, finished at `at` in `phase`.
+    pub fn finished(self, phase: Phase, at: Timestamp, message: impl Into<String>) -> Self {
+        Self {
+            phase,
+            message: message.into(),
+            resume_at: None,
+            finished_at: Some(at),
+            ..self
+        }
+    }
+}
+
 /// The phase of a measurement, a metric or an analysis run (Argo's `v1alpha1.AnalysisPhase`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {

@@ -271,7 +271,7 @@ impl Encode for IntOrString {
     }
 
     fn is_zero(&self) -> bool {
-        *self == IntOrString::Int(0)
+        false
     }
 
     fn encode(&self, sink: &mut Sink<'_>) {

@@ -11,7 +11,8 @@ pub trait Encode: 'static {
     /// The type's description on the wire.
     fn wire_type() -> TypeRef;
 
-    /// Whether this is Go's zero value, which is not sent as a struct's field.
+    /// Whether Go leaves this value out where it is a struct's field: zero scalars, empty slices
+    /// and maps, nil; a struct is always sent.
     fn is_zero(&self) -> bool;
 
     /// Writes the value.

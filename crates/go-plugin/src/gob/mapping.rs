@@ -67,9 +67,8 @@ macro_rules! gob_struct {
             }
 
             fn is_zero(&self) -> bool {
-                true $(&& $crate::gob::Encode::is_zero(
-                    $crate::gob_struct!(@encode self.$field $(, $via)?)
-                ))*
+                // Go sends a struct in a struct always: the receiver may know it by a pointer.
+                false
             }
 
             fn encode(&self, sink: &mut $crate::gob::Sink<'_>) {
@@ -163,7 +162,7 @@ impl Encode for Empty {
     }
 
     fn is_zero(&self) -> bool {
-        true
+        false
     }
 
     fn encode(&self, sink: &mut Sink<'_>) {
