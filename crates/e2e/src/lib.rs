@@ -16,6 +16,7 @@ mod components;
 mod digest;
 pub mod error;
 pub mod folders;
+pub mod go_peer;
 mod host;
 pub mod init;
 mod lock;

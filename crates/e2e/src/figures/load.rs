@@ -1,0 +1,133 @@
+//! Many measurements at once, each over ten pods with large logs: what the
+//! plugin holds, and whether it still answers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use rollouts_plugin::host::MetricPlugin;
+use rollouts_plugin::{Measurement, Phase};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::Programs;
+use super::cluster::{Analysis, Cluster, Health, PODS_PER_ARM};
+use super::launch::started;
+use super::resident::{Resident, resident};
+use super::table::{Figure, Value};
+
+/// Measurements at once.
+const MEASUREMENTS: usize = 20;
+/// Bytes of each pod's log.
+const LOG_BYTES: u64 = 5 << 20;
+/// The most that the plugin may hold of its controller's pod.
+const PEAK_LIMIT_MIB: f64 = 128.0;
+/// The longest that a ping may wait: the controller kills what does not answer.
+const PING_LIMIT_MS: f64 = 100.0;
+/// Time between pings, far shorter than the controller's.
+const PING_EVERY: Duration = Duration::from_millis(25);
+/// When a measurement without a verdict counts as lost.
+const VERDICT_LIMIT: Duration = Duration::from_secs(180);
+
+/// Memory, pings and verdicts under load. The rival reads no logs: it has none
+/// of these figures.
+pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
+    let cluster = Cluster::start(MEASUREMENTS, LOG_BYTES)?;
+    let plugin = Arc::new(started(&cluster.launch(&programs.ours)).await?);
+    let begun = Instant::now();
+    let mut verdicts = JoinSet::new();
+    for number in 0..MEASUREMENTS {
+        let plugin = Arc::clone(&plugin);
+        verdicts.spawn(async move {
+            let verdict = timeout(VERDICT_LIMIT, verdict(&plugin, number)).await;
+            (number, verdict)
+        });
+    }
+    let mut wrong = 0;
+    let mut slowest_ping = Duration::ZERO;
+    while !verdicts.is_empty() {
+        let asked = Instant::now();
+        plugin.ping().await.context("a ping under load")?;
+        slowest_ping = slowest_ping.max(asked.elapsed());
+        while let Some(joined) = verdicts.try_join_next() {
+            let (number, verdict) = joined?;
+            wrong += u64::from(!is_right(number, verdict));
+        }
+        sleep(PING_EVERY).await;
+    }
+    let took = begun.elapsed();
+    let pid = plugin.id().context("the plugin has ended")?;
+    let peak = resident(pid, Resident::Peak)?;
+    let all_bytes = LOG_BYTES * (MEASUREMENTS * 2 * PODS_PER_ARM) as u64;
+    if let Some(plugin) = Arc::into_inner(plugin) {
+        plugin.quit().await?;
+    }
+    let figure = |name, at_most, ours| Figure {
+        name,
+        at_most,
+        ours,
+        rival: None,
+    };
+    Ok(vec![
+        figure(
+            "load (20 at once, 10 pods x 5 MiB each): peak resident (VmHWM)",
+            Some(Value::MiB(PEAK_LIMIT_MIB)),
+            peak,
+        ),
+        figure(
+            "load: slowest ping meanwhile",
+            Some(Value::Ms(PING_LIMIT_MS)),
+            Value::duration(slowest_ping),
+        ),
+        figure(
+            "load: verdicts that are wrong or missing, of 20",
+            Some(Value::Count(0)),
+            Value::Count(wrong),
+        ),
+        figure(
+            "load: logs that were never read, of 1,000 MiB",
+            Some(Value::MiB(0.0)),
+            Value::bytes(all_bytes.saturating_sub(cluster.bytes_read())),
+        ),
+        figure("load: until the last verdict", None, Value::duration(took)),
+    ])
+}
+
+/// Runs a measurement to its end, as the controller does.
+async fn verdict(plugin: &MetricPlugin, number: usize) -> Result<Measurement> {
+    let analysis = Analysis::new(number, 0);
+    let mut measurement = plugin.run(&analysis.run, &analysis.metric).await?;
+    while !measurement.phase.is_completed() {
+        if let Some(resume_at) = measurement.resume_at {
+            let wait = resume_at.duration_since(Timestamp::now());
+            // A time that has passed is no wait.
+            sleep(Duration::try_from(wait).unwrap_or_default()).await;
+        }
+        measurement = plugin
+            .resume(&analysis.run, &analysis.metric, &measurement)
+            .await?;
+    }
+    Ok(measurement)
+}
+
+fn is_right(
+    number: usize,
+    verdict: Result<Result<Measurement>, tokio::time::error::Elapsed>,
+) -> bool {
+    let health = Health::of(number);
+    let wanted = match health {
+        Health::Good => Phase::Successful,
+        Health::Bad => Phase::Failed,
+    };
+    let said = match verdict {
+        Ok(Ok(measurement)) if measurement.phase == wanted => return true,
+        Ok(Ok(measurement)) => format!("{:?}: {}", measurement.phase, measurement.message),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("no verdict within {} s", VERDICT_LIMIT.as_secs()),
+    };
+    e2e::progress::say(&format!(
+        "measurement {number}, a {health:?} canary: {said}"
+    ));
+    false
+}
