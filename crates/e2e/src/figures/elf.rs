@@ -10,6 +10,8 @@ const DT_NEEDED: u64 = 1;
 
 /// Most program headers of a file that we make: one has about ten.
 const MAX_PROGRAM_HEADERS: usize = 256;
+/// Bytes of one program header.
+const PROGRAM_HEADER_BYTES: usize = 0x38;
 /// Bytes of one entry of the dynamic section.
 const DYNAMIC_ENTRY_BYTES: usize = 16;
 
@@ -33,6 +35,8 @@ pub fn needed_beside_itself(file: &[u8]) -> Result<u64> {
         let header = table
             .checked_add(index * entry_bytes)
             .context("program headers past the end")?;
+        // The whole header, also where only its kind counts.
+        bytes_at::<PROGRAM_HEADER_BYTES>(file, header)?;
         match u32_at(file, header)? {
             PT_LOAD => loads += 1,
             PT_INTERP => needed += 1,
