@@ -135,6 +135,7 @@ mod tests {
             ("most read", gathered(4, 4, 2), Decision::Promote),
             ("no pod is there", gathered(0, 0, 0), Decision::Inconclusive),
             ("few read", gathered(3, 3, 1), Decision::Inconclusive),
+            ("no log is there", gathered(3, 0, 0), Decision::Inconclusive),
         ] {
             let verdict = decide(judgement(Decision::Promote), &gathered);
             assert_eq!(verdict.decision, expected, "{what}");

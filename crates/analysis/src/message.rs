@@ -203,6 +203,9 @@ pub(crate) fn nothing_matches(arm: &str, coverage: &Coverage) -> String {
 
 /// Too few of an arm's logs could be read.
 pub(crate) fn mostly_unread(arm: &str, coverage: &Coverage) -> String {
+    if coverage.logs_wanted == 0 {
+        return format!("no {arm} pod has a log yet");
+    }
     format!(
         "failed to fetch logs: only {} of {} logs of {arm} could be read",
         coverage.logs_read, coverage.logs_wanted

@@ -80,10 +80,10 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Whether fewer than half of the wanted logs could be read: then what was
-    /// read does not speak for the arm.
+    /// Whether no log was read, or fewer than half of the wanted ones: then
+    /// what was read does not speak for the arm.
     #[must_use]
     pub fn mostly_unread(&self) -> bool {
-        self.logs_read * 2 < self.logs_wanted
+        self.logs_read == 0 || self.logs_read * 2 < self.logs_wanted
     }
 }

@@ -64,6 +64,9 @@ fn faulty_answer(
         }
         return answer;
     }
+    if let Act::Says(text) = &fault.act {
+        return Response::new(AnswerBody::whole(text.clone()));
+    }
     let mut answer = right_answer(world, path, route, query);
     match &mut fault.act {
         Act::Hang => {
@@ -73,7 +76,7 @@ fn faulty_answer(
         Act::CutAfter(bytes) => answer.body_mut().end_after(*bytes, End::Broken),
         Act::Slow(each) => answer.body_mut().pace(*each),
         Act::Then(change) => change(world),
-        Act::Forbidden | Act::Status(..) => {}
+        Act::Forbidden | Act::Status(..) | Act::Says(_) => {}
     }
     answer
 }

@@ -31,6 +31,8 @@ pub enum Act {
     Status(u16, Option<u64>),
     /// 403, as for a service account that lacks the right.
     Forbidden,
+    /// 200 and this text, whatever was asked for.
+    Says(String),
     /// No answer, ever.
     Hang,
     /// The body stops after so many bytes, and the connection stays open.
@@ -48,6 +50,7 @@ impl fmt::Debug for Act {
         match self {
             Self::Status(code, after) => write!(f, "Status({code}, {after:?})"),
             Self::Forbidden => f.write_str("Forbidden"),
+            Self::Says(text) => write!(f, "Says({text:?})"),
             Self::Hang => f.write_str("Hang"),
             Self::HangAfter(bytes) => write!(f, "HangAfter({bytes})"),
             Self::CutAfter(bytes) => write!(f, "CutAfter({bytes})"),

@@ -70,6 +70,7 @@ pub(super) async fn gather(api: &Arc<Api>, request: &Request) -> Result<Gathered
             why,
         }),
     }
+    arms.warn_of_unread(&left_out);
     arms.refuse_if_all_forbidden(forbidden)?;
     left_out.extend(plan.left_out);
     let [stable, canary] = arms.arms;
@@ -243,6 +244,9 @@ async fn read_logs(
         .collect()
 }
 
+/// Logs that a warning names; it counts the rest.
+const MAX_WARNED: usize = 5;
+
 /// Both arms as they fill, in the order of [`Arm`].
 struct Arms {
     arms: [ArmGathered; 2],
@@ -316,14 +320,10 @@ impl Arms {
                 leave_out("it was not there any more".to_owned());
             }
             Outcome::Forbidden(error) => {
-                tracing::warn!(log = %plan.name(), %error, "failed to fetch logs");
                 leave_out("the service account may not read it".to_owned());
                 forbidden[index(plan.arm)] = Some(error);
             }
-            Outcome::Failed(why) => {
-                tracing::warn!(log = %plan.name(), %why, "failed to fetch logs");
-                leave_out(why);
-            }
+            Outcome::Failed(why) => leave_out(why),
         }
     }
 
@@ -346,6 +346,27 @@ impl Arms {
             });
             own.truncate(MAX_EVENTS_PER_ARM);
             arm.evidence.events = own;
+        }
+    }
+
+    /// Once for a look, however many logs it was.
+    fn warn_of_unread(&self, left_out: &[LeftOut]) {
+        let unread: usize = self
+            .arms
+            .iter()
+            .map(|arm| {
+                arm.coverage
+                    .logs_wanted
+                    .saturating_sub(arm.coverage.logs_read)
+            })
+            .sum();
+        if unread > 0 {
+            let entries: Vec<String> = left_out
+                .iter()
+                .take(MAX_WARNED)
+                .map(|entry| format!("{}: {}", entry.what, entry.why))
+                .collect();
+            tracing::warn!(unread, left_out = %entries.join("; "), "failed to fetch logs");
         }
     }
 

@@ -139,11 +139,35 @@ async fn of_a_connection_that_always_breaks_the_last_part_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_json_is_said() {
-    let mut world = world();
-    world.add_fault(Fault::on(Resource::Pods, Act::CutAfter(40)));
-    let error = refusal(&StandIn::new(world)).await;
-    assert!(matches!(error, GatherError::Unreachable { .. }), "{error}");
+async fn an_answer_that_is_not_what_was_asked_for_is_said() {
+    let page = Act::Says("<html>sign in</html>".into());
+    let error = refusal(&stand_in(Fault::on(Resource::Pods, page))).await;
+    insta::assert_snapshot!(error, @"failed to list pods: the API server's answer could not be read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_always_breaks_is_said() {
+    let stand_in = stand_in(Fault::on(Resource::Pods, Act::CutAfter(40)));
+    insta::assert_snapshot!(refusal(&stand_in).await, @"failed to list pods: no answer from the API server");
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_logs_are_one_warning_in_the_words_people_search_for() {
+    let log = crate::scene::Captured::default();
+    let _guard = log.install();
+    let stand_in = stand_in(Fault::on(Resource::Log, Act::Forbidden).only("web-ccc"));
+    refusal(&stand_in).await;
+    let lines = log.lines();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("INFO") && line.contains("fetching logs")),
+        "{lines:?}"
+    );
+    let warnings: Vec<_> = lines.iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{lines:?}");
+    assert!(warnings[0].contains("failed to fetch logs"), "{lines:?}");
+    assert!(warnings[0].contains("unread=2"), "{lines:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! A rollout `web` in namespace `shop`, in the middle of its first step.
 
 use std::convert::Infallible;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 use analysis::{Access, Cluster, Earlier, Gathered, Limits, Request, Selector};
 use kube::client::Body;
@@ -118,4 +120,37 @@ pub fn log_queries(stand_in: &StandIn) -> Vec<String> {
     seen.filter(|seen| seen.resource == kube_stand_in::Resource::Log)
         .map(|seen| seen.uri.split_once('?').expect("a query").1.to_owned())
         .collect()
+}
+
+/// What was logged on this thread.
+#[derive(Clone, Debug, Default)]
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    /// Captures until the guard is dropped.
+    pub fn install(&self) -> tracing::subscriber::DefaultGuard {
+        let captured = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || captured.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        let text = self.0.lock().expect("no panic");
+        let text = String::from_utf8_lossy(&text);
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
