@@ -39,7 +39,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for task in tasks {
         let look = task.await??;
         if last.as_ref().is_some_and(|last| *last != look) {
-            writeln!(stdout, "two looks at the same evidence differ")?;
+            let left_out = look.verdict.left_out.len();
+            writeln!(
+                stdout,
+                "a look differs from the one before; it left out {left_out}"
+            )?;
         }
         last = Some(look);
     }

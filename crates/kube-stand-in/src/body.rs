@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::log::Log;
+use crate::log::{Log, Stamp};
 
 /// Bytes that are made at a time.
 const PIECE_BYTES: usize = 64 << 10;
@@ -32,7 +32,8 @@ enum Source {
     Lines {
         log: Log,
         range: Range<u64>,
-        timestamps: bool,
+        /// `None`: lines without their times.
+        stamp: Option<Stamp>,
     },
 }
 
@@ -65,7 +66,7 @@ impl AnswerBody {
         let source = Source::Lines {
             log,
             range,
-            timestamps,
+            stamp: timestamps.then(Stamp::default),
         };
         Self::new(source, bytes)
     }
@@ -98,15 +99,11 @@ impl AnswerBody {
     fn piece(&mut self) -> Option<Bytes> {
         match &mut self.source {
             Source::Whole(bytes) => bytes.take().filter(|bytes| !bytes.is_empty()),
-            Source::Lines {
-                log,
-                range,
-                timestamps,
-            } => {
+            Source::Lines { log, range, stamp } => {
                 let mut piece = Vec::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 3));
                 while piece.len() < PIECE_BYTES {
                     let Some(index) = range.next() else { break };
-                    log.write(index, *timestamps, &mut piece);
+                    log.write(index, stamp.as_mut(), &mut piece);
                 }
                 (!piece.is_empty()).then(|| piece.into())
             }

@@ -72,13 +72,39 @@ impl Log {
     }
 
     /// Appends one line as the API server writes it.
-    pub(crate) fn write(&self, index: u64, timestamps: bool, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, index: u64, stamp: Option<&mut Stamp>, out: &mut Vec<u8>) {
         let line = (self.line)(index);
-        if timestamps && let Ok(time) = jiff::Timestamp::from_millisecond(line.time_ms) {
-            // Nanoseconds in full, as the kubelet writes them.
-            out.extend_from_slice(format!("{time:.9} ").as_bytes());
+        if let Some(stamp) = stamp {
+            stamp.write(line.time_ms, out);
         }
         out.extend_from_slice(line.text.as_bytes());
         out.push(b'\n');
+    }
+}
+
+/// Writes the times of lines. Most lines share their second with the line
+/// before, and a date is dear to format: a second's text is made once.
+#[derive(Debug, Default)]
+pub(crate) struct Stamp {
+    second: Option<i64>,
+    text: String,
+}
+
+impl Stamp {
+    /// Nanoseconds in full, as the kubelet writes them.
+    fn write(&mut self, time_ms: i64, out: &mut Vec<u8>) {
+        let second = time_ms.div_euclid(1_000);
+        if self.second != Some(second) {
+            self.second = Some(second);
+            self.text = jiff::Timestamp::from_second(second)
+                .map(|time| format!("{:.0}", time))
+                .unwrap_or_default();
+        }
+        out.extend_from_slice(self.text.trim_end_matches('Z').as_bytes());
+        let ms = time_ms.rem_euclid(1_000);
+        let digits = [ms / 100, ms / 10 % 10, ms % 10];
+        out.push(b'.');
+        out.extend(digits.iter().map(|digit| b'0' + digit.to_le_bytes()[0]));
+        out.extend_from_slice(b"000000Z ");
     }
 }
