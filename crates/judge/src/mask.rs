@@ -253,7 +253,9 @@ impl Status {
         if self.class != 0 {
             return;
         }
-        self.key = (2..=28).contains(&word.len()) && is_status_key(word);
+        // All keys of a status begin with one of these letters.
+        let may_be = matches!(word[0] | 0x20, b's' | b'c' | b'h' | b'r');
+        self.key = may_be && (2..=28).contains(&word.len()) && is_status_key(word);
         self.method = self.method || is_method(word);
     }
 

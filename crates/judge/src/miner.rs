@@ -59,6 +59,7 @@ impl Kind {
 pub(crate) struct Entry<C> {
     pub kind: Kind,
     pub text: String,
+    marks: Marks,
     pub exception: String,
     pub frame: String,
     pub sample: String,
@@ -140,6 +141,7 @@ impl<C: Join> Miner<C> {
         let before = self.entries.len();
         let index = self.insert(Entry {
             kind,
+            marks: marks(&text),
             text,
             exception: exception.to_owned(),
             frame: frame.to_owned(),
@@ -173,6 +175,7 @@ impl<C: Join> Miner<C> {
         }
         let entry = Entry {
             kind,
+            marks: marks(&text),
             text,
             exception: String::new(),
             frame: String::new(),
@@ -193,6 +196,7 @@ impl<C: Join> Miner<C> {
         self.entries.push(Entry {
             kind,
             text: TEXT.to_owned(),
+            marks: Marks::default(),
             exception: String::new(),
             frame: String::new(),
             sample: String::new(),
@@ -226,10 +230,11 @@ impl<C: Join> Miner<C> {
     /// A template that `text` belongs to.
     fn like(&mut self, kind: Kind, text: &str, chunks: usize) -> Option<u32> {
         let group = self.groups.get(&(kind, chunks))?;
+        let text_marks = marks(text);
         let mut best: Option<(f64, u32)> = None;
         let mut variable: HashMap<usize, Vec<u32>, FixedState> = HashMap::default();
         for &index in group.iter().rev().take(MAX_CANDIDATES) {
-            let likeness = compare(&self.entries[index as usize].text, text);
+            let likeness = compare(&self.entries[index as usize].marks, &text_marks);
             if likeness.mismatches == 0 {
                 return Some(self.generalise(index, text));
             }
@@ -267,6 +272,7 @@ impl<C: Join> Miner<C> {
         let entry = &mut self.entries[index as usize];
         if entry.text != text {
             entry.text = merged(&entry.text, text);
+            entry.marks = marks(&entry.text);
         }
         index
     }
@@ -383,6 +389,28 @@ fn sample_of(line: &str) -> String {
     line[..end].to_owned()
 }
 
+/// A text's chunks as numbers, to be compared fast: 0 for a variable, odd for
+/// one with a word in it.
+pub(crate) type Marks = Box<[u32]>;
+
+pub(crate) fn marks(text: &str) -> Marks {
+    text.split(' ')
+        .map(|chunk| {
+            if chunk == "*" {
+                return 0;
+            }
+            let hash = chunk.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            });
+            // Numbers and brackets are alike in all lines of one logger.
+            let word = chunk
+                .bytes()
+                .any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+            (hash & !1) | 2 | u32::from(word)
+        })
+        .collect()
+}
+
 /// How like two texts of equally many chunks are.
 struct Likeness {
     /// Share of the chunks with words that are the same.
@@ -395,22 +423,18 @@ struct Likeness {
     same_words: usize,
 }
 
-fn compare(a: &str, b: &str) -> Likeness {
+fn compare(a: &[u32], b: &[u32]) -> Likeness {
     let (mut same, mut mismatches, mut last_mismatch, mut words) = (0_usize, 0, 0, 0_usize);
-    for (place, (a, b)) in a.split(' ').zip(b.split(' ')).enumerate() {
-        let is_word = a
-            .bytes()
-            .any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+    for (place, (a, b)) in a.iter().zip(b).enumerate() {
         if a == b {
-            // Numbers and brackets are alike in all lines of one logger.
-            words += usize::from(is_word);
-            same += usize::from(is_word);
-        } else if a == "*" || b == "*" {
-            words += 1;
+            words += (a & 1) as usize;
+            same += (a & 1) as usize;
         } else {
             words += 1;
-            mismatches += 1;
-            last_mismatch = place;
+            if *a != 0 && *b != 0 {
+                mismatches += 1;
+                last_mismatch = place;
+            }
         }
     }
     let similarity = if words == 0 {
@@ -428,7 +452,7 @@ fn compare(a: &str, b: &str) -> Likeness {
 
 /// Whether two texts of equally many chunks are one template. At ERROR and
 /// above only where they differ in nothing but variables.
-pub(crate) fn is_like(a: &str, b: &str, error: bool) -> bool {
+pub(crate) fn is_like(a: &[u32], b: &[u32], error: bool) -> bool {
     let likeness = compare(a, b);
     likeness.mismatches == 0 && likeness.same_words > 0
         || !error && likeness.similarity >= MIN_SIMILARITY

@@ -359,8 +359,12 @@ impl Reader {
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
-        self.trace.first_line(text);
         let template = self.miner.find(text);
+        if self.miner.entries[template as usize].kind.is_error() {
+            self.trace.first_line(text);
+        } else {
+            self.trace.clear();
+        }
         self.open = Some(Open {
             template,
             ms,

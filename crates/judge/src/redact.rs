@@ -56,7 +56,11 @@ const MAX_ROUNDS: usize = 16;
 /// One pass of all rules.
 fn round(text: &str) -> String {
     let mut current = text.to_owned();
+    let names_secret = SECRET_HINT.is_match(text.as_bytes());
     for rule in RULES.iter() {
+        if rule.keyed && !names_secret || !rule.needs.is_empty() && !current.contains(rule.needs) {
+            continue;
+        }
         if let Cow::Owned(next) = rule.apply(&current) {
             current = next;
         }
@@ -101,17 +105,13 @@ struct Rule {
     keep: usize,
     /// Written after the mask.
     after: &'static str,
+    /// Text without which it cannot match: far cheaper to look for.
+    needs: &'static str,
+    /// Whether it looks for keys that [`SECRET_HINT`] finds.
+    keyed: bool,
 }
 
 impl Rule {
-    fn new(pattern: &str, keep: usize, after: &'static str) -> Option<Self> {
-        Some(Self {
-            regex: compile(pattern)?,
-            keep,
-            after,
-        })
-    }
-
     fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut out = String::new();
         let mut done = 0;
@@ -162,51 +162,90 @@ static BEARER: LazyLock<Regex> = LazyLock::new(|| {
 
 const BEARER_PATTERN: &str = r"(?i)\b((?:bearer|basic|negotiate|digest)[ \t]+)[a-z0-9._~+/=-]{6,}";
 
+/// What every word of [`SECRET_KEY`], and "cookie", has in it.
+static SECRET_HINT: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "a literal pattern, compiled by every test of this module"
+    )]
+    compile("(?i)pass|pwd|secret|token|key|cred|auth|sess|csrf|xsrf|otp|pin|cvv|ssn|sig|sas|cookie")
+        .expect("the pattern is valid")
+});
+
 /// Words in a key that make its value a secret.
 const SECRET_KEY: &str = r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|account[_.-]?key|signing[_.-]?key|encryption[_.-]?key|credentials?|authorization|auth|session[_.-]?id|sessid|jsessionid|csrf|xsrf|otp|pin|cvv|ssn|signature|sig|sas)";
 
-/// Patterns with the group that stays and what is written after the mask.
+/// Patterns, the group that stays, what is written after the mask, and the text
+/// that a match cannot be without (`None` for keys that name a secret).
 /// The order matters: whole blocks first, then formats, then keys.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let key_value = format!(
         r#"(?i)((?:\b|[_.-])[a-z0-9_.-]{{0,40}}{SECRET_KEY}(?:[_.-]?(?:id|key|value|hash|b64))?\\?["']?[ \t]*(?:=>|[:=])[ \t]*)(?:\\"(?:[^"\\]|\\[^"])*(?:\\"|$)|"(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)|[^ \t,;&"'}}\])<>]+)"#
     );
-    let specs: [(&str, usize, &str); 11] = [
+    let specs: [(&str, usize, &'static str, Option<&'static str>); 11] = [
         (
             r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|$)",
             0,
             "",
+            Some("-----BEGIN"),
         ),
         (
             r#"(?i)((?:set-)?cookie\\?["']?[ \t]*[:=][ \t]*)(?:"(?:[^"\\]|\\.)*(?:"|$)|[^"'\r\n]+)"#,
             1,
             "",
+            None,
         ),
-        (r"((?:://))[^/ \t@\x22']*:[^ \t\x22'@]*@", 1, "@"),
-        (r"((?:://))[^/ \t@:\x22'*]+@", 1, "@"),
-        (BEARER_PATTERN, 1, ""),
-        (r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}", 0, ""),
+        (
+            r"((?:://))[^/ \t@\x22']*:[^ \t\x22'@]*@",
+            1,
+            "@",
+            Some("://"),
+        ),
+        (r"((?:://))[^/ \t@:\x22'*]+@", 1, "@", Some("://")),
+        (BEARER_PATTERN, 1, "", Some("")),
+        (
+            r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}",
+            0,
+            "",
+            Some("eyJ"),
+        ),
         (
             r"(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{12,}|AIza[0-9A-Za-z_-]{20,}|ya29\.[0-9A-Za-z_-]{10,}|GOCSPX-[0-9A-Za-z_-]{10,}|gh[pousr]_[0-9A-Za-z]{16,}|github_pat_[0-9A-Za-z_]{16,}|gl(?:pat|rt|dt)-[0-9A-Za-z_-]{12,}",
             0,
             "",
+            Some(""),
         ),
         (
             r"xox[a-z]-[0-9A-Za-z-]{8,}|xapp-[0-9A-Za-z-]{8,}|(?:sk|rk|pk)[-_][0-9A-Za-z_-]{16,}|npm_[0-9A-Za-z]{16,}|pypi-[0-9A-Za-z_-]{16,}|SG\.[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}|hv[sb]\.[0-9A-Za-z_-]{16,}|dop_v1_[0-9a-f]{16,}|hf_[0-9A-Za-z]{16,}|AGE-SECRET-KEY-[0-9A-Z]{10,}",
             0,
             "",
+            Some(""),
         ),
-        (r"(hooks\.slack\.com/services/)[0-9A-Za-z/]+", 1, ""),
-        (&key_value, 1, ""),
+        (
+            r"(hooks\.slack\.com/services/)[0-9A-Za-z/]+",
+            1,
+            "",
+            Some("hooks.slack.com"),
+        ),
+        (&key_value, 1, "", None),
         (
             r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}",
             0,
             "",
+            Some("@"),
         ),
     ];
     specs
         .into_iter()
-        .filter_map(|(pattern, keep, after)| Rule::new(pattern, keep, after))
+        .filter_map(|(pattern, keep, after, needs)| {
+            Some(Rule {
+                regex: compile(pattern)?,
+                keep,
+                after,
+                needs: needs.unwrap_or_default(),
+                keyed: needs.is_none(),
+            })
+        })
         .collect()
 });
 

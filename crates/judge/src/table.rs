@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::access::Traffic;
 use crate::evidence::{Arm, Evidence, LogProfile};
 use crate::level::Level;
-use crate::miner;
+use crate::miner::{self, Marks};
 use crate::profile::{Profile, Template};
 use crate::signs::Crash;
 
@@ -251,19 +251,22 @@ fn join_like(rows: Vec<Row>) -> Vec<Row> {
                 .cmp(&(std::cmp::Reverse(variables(&b.text)), &b.text))
         });
         let first = joined.len();
+        let mut marks: Vec<Marks> = Vec::new();
         for row in group {
             let error = row.level >= Level::Error || row.crash.is_some();
-            let found = joined[first..]
-                .iter_mut()
+            let own_marks = miner::marks(&row.text);
+            let found = (0..marks.len())
                 .rev()
                 .take(MAX_PAIRED_ROWS)
-                .find(|own: &&mut Row| miner::is_like(&own.text, &row.text, error));
-            match found {
-                Some(own) => {
-                    own.text = miner::merged(&own.text, &row.text);
-                    own.join(row);
-                }
-                None => joined.push(row),
+                .find(|index| miner::is_like(&marks[*index], &own_marks, error));
+            if let Some(index) = found {
+                let own: &mut Row = &mut joined[first + index];
+                own.text = miner::merged(&own.text, &row.text);
+                marks[index] = miner::marks(&own.text);
+                own.join(row);
+            } else {
+                marks.push(own_marks);
+                joined.push(row);
             }
         }
     }
@@ -284,23 +287,32 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
             .take(MAX_PAIRED_ROWS)
             .collect()
     };
-    let (vanished, new) = (indices(Row::is_stables_only), indices(Row::is_canarys_only));
+    let with_words = |indices: Vec<usize>| -> Vec<(usize, Vec<String>)> {
+        indices
+            .into_iter()
+            .map(|index| (index, words(&rows[index].text)))
+            .collect()
+    };
+    let (vanished, new) = (
+        with_words(indices(Row::is_stables_only)),
+        with_words(indices(Row::is_canarys_only)),
+    );
     let mut pairs = Vec::new();
-    for &old in &vanished {
-        for &now in &new {
-            let (a, b) = (&rows[old], &rows[now]);
+    for (old, old_words) in &vanished {
+        for (now, new_words) in &new {
+            let (a, b) = (&rows[*old], &rows[*now]);
+            if a.identity() != b.identity() || a.exception != b.exception {
+                continue;
+            }
             let least = if a.level == Level::Fatal {
                 MIN_REWORDED_FATAL
             } else {
                 MIN_REWORDED
             };
-            let same_exception = a.exception == b.exception;
-            if a.identity() == b.identity() && same_exception {
-                let share = shared_words(&a.text, &b.text);
-                if share >= least {
-                    // A share is a fraction of small integers; as an integer it orders.
-                    pairs.push((std::cmp::Reverse((share * 1e6) as u64), old, now));
-                }
+            let share = shared_words(old_words, new_words);
+            if share >= least {
+                // A share is a fraction of small integers; as an integer it orders.
+                pairs.push((std::cmp::Reverse((share * 1e6) as u64), *old, *now));
             }
         }
     }
@@ -331,29 +343,34 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
     paired
 }
 
-/// Dice's coefficient of the words of two texts (L. R. Dice, Ecology 26, 1945);
-/// what loggers put before the message counts as well, so the level and the
-/// logger's name must not be all that is shared.
-fn shared_words(a: &str, b: &str) -> f64 {
-    let words = |text: &str| -> Vec<String> {
-        let mut words: Vec<String> = text
-            .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
-            .filter(|word| word.len() > 1 && word.chars().any(char::is_alphabetic))
-            .filter(|word| crate::level::stated(word.as_bytes()).is_none())
-            .map(str::to_ascii_lowercase)
-            .collect();
-        words.sort_unstable();
-        words
-    };
-    let (a, mut b) = (words(a), words(b));
-    let total = a.len() + b.len();
-    let mut shared = 0;
-    for word in &a {
-        if let Ok(at) = b.binary_search(word) {
-            b.remove(at);
-            shared += 1;
+/// The words of a text, in order: no level, no variable, no single letter.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text
+        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
+        .filter(|word| word.len() > 1 && word.chars().any(char::is_alphabetic))
+        .filter(|word| crate::level::stated(word.as_bytes()).is_none())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    words.sort_unstable();
+    words
+}
+
+/// Dice's coefficient of two sorted lists of words (L. R. Dice, "Measures of
+/// the amount of ecologic association between species", Ecology 26, 1945).
+fn shared_words(a: &[String], b: &[String]) -> f64 {
+    let (mut left, mut right, mut shared) = (a.iter().peekable(), b.iter().peekable(), 0_u32);
+    while let (Some(one), Some(other)) = (left.peek(), right.peek()) {
+        match one.cmp(other) {
+            std::cmp::Ordering::Less => _ = left.next(),
+            std::cmp::Ordering::Greater => _ = right.next(),
+            std::cmp::Ordering::Equal => {
+                shared += 1;
+                left.next();
+                right.next();
+            }
         }
     }
+    let total = a.len() + b.len();
     if total == 0 {
         0.0
     } else {

@@ -1,6 +1,10 @@
 //! Lines that belong to the event before them, and what a stack trace names:
 //! the exception and the top frame of the application's own code.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::signs;
 
 /// Longest name kept of an exception or a frame, in bytes: it goes into a
@@ -10,6 +14,10 @@ const MAX_NAME_BYTES: usize = 80;
 /// Longest prefix of a traceback whose logger repeats it, in bytes: time,
 /// host, process, level and logger.
 const MAX_PREFIX_BYTES: usize = 200;
+
+/// Built once: a searcher costs more to build than a line to search.
+static TRACEBACK: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new(b"Traceback (most recent call last)"));
 
 /// What the lines after an event's first have shown so far.
 #[derive(Debug, Default)]
@@ -92,11 +100,10 @@ impl Trace {
     /// A traceback of which each line repeats the logger's prefix (oslo, many
     /// syslog set-ups): recognised by its first line, right after an error.
     pub(crate) fn opens_prefixed(&mut self, line: &[u8], after_error: bool) -> bool {
-        const MARK: &[u8] = b"Traceback (most recent call last)";
         if !after_error {
             return false;
         }
-        match memchr::memmem::find(line, MARK) {
+        match TRACEBACK.find(line) {
             Some(at) if at > 0 && at < MAX_PREFIX_BYTES => {
                 self.prefix.clear();
                 self.prefix.extend_from_slice(&line[..at]);
