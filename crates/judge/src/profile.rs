@@ -341,10 +341,10 @@ impl Reader {
         self.profile.lines += 1;
         let text = line.text.trim_ascii_end();
         if let Some(open) = self.open {
-            let after_error = self.miner.entries[open.template as usize].kind.is_error();
+            let kind = self.miner.entries[open.template as usize].kind;
             if text.is_empty()
-                || self.trace.continues(text)
-                || self.trace.opens_prefixed(text, after_error)
+                || self.trace.continues(text, kind.level)
+                || self.trace.opens_prefixed(text, kind.is_error())
             {
                 return;
             }

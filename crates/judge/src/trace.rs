@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use crate::level::Level;
 use crate::signs;
 
 /// Longest name kept of an exception or a frame, in bytes: it goes into a
@@ -80,9 +81,13 @@ impl Trace {
         }
     }
 
-    /// Whether `line` continues the event, judging by its look alone, and
-    /// notes what it says.
-    pub(crate) fn continues(&mut self, line: &[u8]) -> bool {
+    /// Whether `line` continues the event, which is of level `event`, and notes
+    /// what it says.
+    ///
+    /// A trace without a frame before it belongs to what a logger wrote at WARN
+    /// and above (or DEBUG); behind an INFO line it is an uncaught exception,
+    /// written by the runtime: an event of its own.
+    pub(crate) fn continues(&mut self, line: &[u8], event: Level) -> bool {
         if let Some(at) = self.after_prefix(line) {
             self.note(&line[at..]);
             return true;
@@ -90,7 +95,7 @@ impl Trace {
         let Some(&first) = line.first() else {
             return true;
         };
-        if matches!(first, b' ' | b'\t') || self.is_unindented_part(line) {
+        if matches!(first, b' ' | b'\t') || self.is_unindented_part(line, event) {
             self.note(line);
             return true;
         }
@@ -137,7 +142,7 @@ impl Trace {
         (part || head == prefix && line.starts_with(&self.prefix)).then(|| line.len() - text.len())
     }
 
-    fn is_unindented_part(&mut self, line: &[u8]) -> bool {
+    fn is_unindented_part(&mut self, line: &[u8], event: Level) -> bool {
         const STARTS: &[&[u8]] = &[
             b"Caused by: ",
             b"Suppressed: ",
@@ -163,7 +168,8 @@ impl Trace {
             }
             return true;
         }
-        if line.starts_with(b"Traceback (most recent call last)") {
+        let logged = self.mode != Mode::None || event != Level::Info;
+        if logged && line.starts_with(b"Traceback (most recent call last)") {
             self.mode = Mode::Python;
             return true;
         }
@@ -178,7 +184,7 @@ impl Trace {
                 true
             }
             Mode::Go => line.ends_with(b")") || line.ends_with(b":"),
-            Mode::None | Mode::Indented => starts_with_exception(line),
+            Mode::None | Mode::Indented => logged && starts_with_exception(line),
         }
     }
 
@@ -411,7 +417,9 @@ mod tests {
         let mut events = 0;
         for (index, line) in lines.lines().enumerate() {
             let line = line.as_bytes();
-            if index > 0 && (trace.opens_prefixed(line, true) || trace.continues(line)) {
+            if index > 0
+                && (trace.opens_prefixed(line, true) || trace.continues(line, Level::Error))
+            {
                 continue;
             }
             events += 1;

@@ -279,3 +279,78 @@ fn the_window_starts_where_the_canary_does() {
         "the last is over, and not settled"
     );
 }
+
+#[test]
+fn a_suspicious_canary_is_held_back_though_the_promote_rule_is_met() {
+    // Eight new errors among 2,000 requests: far below the margin, and odd.
+    let served = |i: i64| format!("200 - blue {i}");
+    let odd = |i: i64| {
+        if i % 250 == 100 {
+            format!("ERROR cannot store order {i}")
+        } else {
+            served(i)
+        }
+    };
+    let scene = evidence(
+        &[steady("s", 2000, 60_000, served)],
+        &[steady("c", 2000, 60_000, odd)],
+        window(62_000),
+    );
+    let judgement = judge::judge(&scene, &Policy::default());
+    assert_eq!(judgement.decision, Inconclusive, "{:?}", judgement.gates);
+    assert_eq!(judgement.missing.unwrap().reason, MissingReason::Suspicious);
+    let lax = Policy {
+        hold_e_value: 1e9,
+        ..Policy::default()
+    };
+    assert_eq!(judge::judge(&scene, &lax).decision, Promote);
+}
+
+#[test]
+fn a_canary_above_the_margin_is_never_promoted() {
+    let line =
+        |every: i64| move |i: i64| format!("{} - blue {i}", if i % every == 0 { 500 } else { 200 });
+    let scene = evidence(
+        &[steady("s", 2000, 60_000, line(100))],
+        &[steady("c", 2000, 60_000, line(20))],
+        window(62_000),
+    );
+    // With no gate to abort it, the rule alone must hold it back.
+    let gateless = Policy {
+        gate_alpha: 1e-300,
+        hold_e_value: f64::MAX,
+        ..Policy::default()
+    };
+    let judgement = judge::judge(&scene, &gateless);
+    assert_eq!(judgement.decision, Inconclusive);
+    assert_eq!(judgement.missing.unwrap().reason, MissingReason::Suspicious);
+    let wide = Policy {
+        promote_margin: 0.1,
+        ..gateless
+    };
+    assert_eq!(judge::judge(&scene, &wide).decision, Promote);
+}
+
+#[test]
+fn findings_are_limited() {
+    let served = |i: i64| format!("200 - blue {i}");
+    let word = |i: i64| -> String {
+        (0..4)
+            .map(|place| char::from(b'a' + ((i / 7_i64.pow(place)) % 7) as u8))
+            .collect()
+    };
+    let all_new = |i: i64| {
+        format!(
+            "ERROR {} broke the {} of {}",
+            word(i),
+            word(3 * i + 1),
+            word(5 * i)
+        )
+    };
+    let judgement = judge(
+        &[steady("s", 500, 60_000, served)],
+        &[steady("c", 500, 60_000, all_new)],
+        62_000,
+    );
+    assert_eq!(judgement.findings.len(), judge::MAX_FINDINGS);
+}

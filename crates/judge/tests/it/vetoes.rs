@@ -3,7 +3,7 @@
 use judge::evidence::{ContainerState, PodState};
 use judge::{Decision, Evidence, Judgement, Policy};
 
-use crate::scene::{START_MS, ended, evidence, healthy, pod, window};
+use crate::scene::{Log, START_MS, ended, evidence, healthy, pod, window};
 
 fn judge_pods(stable: Vec<PodState>, canary: Vec<PodState>) -> Judgement {
     let (stable_logs, canary_logs) = healthy();
@@ -118,4 +118,24 @@ fn what_stable_went_through_before_the_canary_excuses_nothing() {
         vec![pod("c-1", restarted(2, 5_000))],
     );
     assert_eq!(judgement.decision, Decision::Abort);
+}
+
+#[test]
+fn an_uncaught_exception_is_a_crash_only_where_the_process_ended_with_it() {
+    let (stable, mut canary) = healthy();
+    let traceback = "Traceback (most recent call last):\n  File \"/app/main.py\", line 3, in <module>\n    run()\nKeyError: 1";
+    canary.push(Log {
+        pod: "c-2",
+        lines: vec![
+            (1_000, "starting".to_owned()),
+            (2_000, traceback.to_owned()),
+        ],
+    });
+    let mut evidence = evidence(&stable, &canary, window(62_000));
+    let alive = judge::judge(&evidence, &Policy::default());
+    assert!(alive.vetoes.is_empty(), "{:?}", alive.vetoes);
+    evidence.canary.logs[1].previous = true;
+    let gone = judge::judge(&evidence, &Policy::default());
+    assert_eq!(gone.decision, Decision::Abort);
+    assert_eq!(gone.vetoes[0].title, "KeyError main:3");
 }
