@@ -58,7 +58,9 @@ async fn exchange(bytes: &[u8]) {
     let mut replies = Incoming::new(replies.as_slice());
     let mut next = || {
         let value = replies.value().now_or_never().expect("bytes are there");
-        value.expect("our own bytes").map(|value| value.decode::<ResponseHeader>().is_ok())
+        value
+            .expect("our own bytes")
+            .map(|value| value.decode::<ResponseHeader>().is_ok())
     };
     while let Some(header) = next() {
         assert!(header, "a reply begins with its header");

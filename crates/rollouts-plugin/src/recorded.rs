@@ -2,9 +2,9 @@
 //!
 //! Each recording is decoded to this crate's types, and these are encoded again. The bytes must be
 //! those in `tests/accepted/`, of which Go says that they mean what the recording means, as far as
-//! this crate's types go: `record verify requests|replies FILE` in `crates/e2e/go` prints it, and
-//! `make e2e` compares it. After a change of the encoder run the tests with `ACCEPT=1` to write new
-//! files, and verify them.
+//! this crate's types go. After a change of the encoder run the tests with `ACCEPT=1` to write new
+//! files, and have Go read them: `record verify requests|replies FILE` in `crates/e2e/go` prints
+//! what they mean, in the words of the index.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

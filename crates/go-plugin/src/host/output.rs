@@ -7,11 +7,11 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::watch;
 use tracing::debug;
 
-/// How many lines are kept.
-pub const MAX_LINES: usize = 4_096;
+/// How many lines are kept. With the longest line, 16 MiB: a plugin may log for ever.
+pub const MAX_LINES: usize = 1_024;
 
-/// Where a line is cut, in bytes.
-pub const MAX_LINE_BYTES: u64 = 64 << 10;
+/// Where a line is split in two, in bytes.
+pub const MAX_LINE_BYTES: u64 = 16 << 10;
 
 /// The newest lines of a plugin's stderr. Clones share them.
 #[derive(Debug, Clone)]
@@ -117,5 +117,37 @@ impl Output {
     fn lock(&self) -> MutexGuard<'_, Shared> {
         // Whole between any two statements, so a panic elsewhere does not spoil it.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_lines_are_kept_and_found() {
+        let output = Output::default();
+        let text: String = (0..MAX_LINES + 10).map(|n| format!("line {n}\n")).collect();
+        output.collect(std::io::Cursor::new(text.into_bytes()));
+        let last = format!("line {}", MAX_LINES + 9);
+        assert_eq!(output.find(|line| line == last).await, Some(last));
+        output.ended().await;
+        let lines = output.lines();
+        assert_eq!((lines.len(), lines[0].as_str()), (MAX_LINES, "line 10"));
+        assert_eq!(output.find(|line| line == "line 9").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_split() {
+        let output = Output::default();
+        let endless = vec![b'x'; usize::try_from(2 * MAX_LINE_BYTES + 1).unwrap()];
+        output.collect(std::io::Cursor::new(endless));
+        output.ended().await;
+        let lengths: Vec<_> = output
+            .lines()
+            .iter()
+            .map(|line| line.len() as u64)
+            .collect();
+        assert_eq!(lengths, [MAX_LINE_BYTES, MAX_LINE_BYTES, 1]);
     }
 }

@@ -1,9 +1,9 @@
 //! What this crate encodes, as Go has accepted it.
 //!
 //! Go's recording of a value is decoded to typed Rust and encoded again. The bytes must be those in
-//! `tests/accepted/`, which Go has decoded to what its recording means:
-//! `record verify CASE FILE` in `crates/e2e/go` prints it, and `make e2e` compares it. After a
-//! change of the encoder run the tests with `ACCEPT=1` to write new files, and verify them.
+//! `tests/accepted/`, which Go has decoded to what its recording means. After a change of the
+//! encoder run the tests with `ACCEPT=1` to write new files, and have Go read them:
+//! `record verify CASE FILE` in `crates/e2e/go` prints what they mean, in the words of the index.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use go_plugin::Error;
-use go_plugin::gob::{Empty, Encode, Encoder};
+use go_plugin::gob::{self, Empty, Encode, Encoder, MAX_MESSAGE_BYTES};
 use go_plugin::rpc::{
     Capacity, Client, MAX_ARGUMENT_BYTES, MAX_CALLS, MAX_ERROR_BYTES, RequestHeader, serve,
 };
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 
+use crate::limits::uint;
 use crate::paused;
 use crate::scripted::{HEAVY_BYTES, Scripted};
 
 crate::trials!(
     a_call_does_not_wait_for_another,
+    a_message_that_is_announced_too_long_is_not_waited_for,
     a_panic_is_an_answer,
     a_peer_that_reads_no_replies_is_cut_off,
     a_reply_that_is_too_long_is_an_error_of_its_call,
     an_argument_of_the_wrong_type_is_an_error_of_its_call,
     an_error_text_is_cut,
     arguments_take_no_more_memory_than_the_limit,
+    a_request_that_was_half_sent_ends_the_client,
     calls_that_nobody_waits_for_leave_room,
     garbage_ends_the_stream_with_an_error,
     the_clients_calls_are_limited,
@@ -172,6 +175,21 @@ fn calls_that_nobody_waits_for_leave_room() {
     });
 }
 
+/// What follows half a request could not be understood.
+fn a_request_that_was_half_sent_ends_the_client() {
+    paused(async {
+        // Nobody reads, and the pipe holds less than a request.
+        let (pipe, _peer) = tokio::io::duplex(16);
+        let client = Arc::new(Client::new(pipe));
+        begin(&client, "Echo").await.abort();
+        settle().await;
+        assert!(matches!(
+            call(&client, "Echo", "").await,
+            Err(Error::Closed)
+        ));
+    });
+}
+
 fn arguments_take_no_more_memory_than_the_limit() {
     paused(async {
         let client = client();
@@ -243,6 +261,20 @@ fn garbage_ends_the_stream_with_an_error() {
                 "{garbage:x?}: {outcome:?}"
             );
         }
+    });
+}
+
+fn a_message_that_is_announced_too_long_is_not_waited_for() {
+    paused(async {
+        // The peer keeps the stream open, and has sent nothing but a length.
+        let (mut peer, served) = server(Capacity::default());
+        let len = MAX_MESSAGE_BYTES + 1;
+        peer.write_all(&uint(len)).await.unwrap();
+        let outcome = served.await.unwrap();
+        assert!(
+            matches!(outcome, Err(Error::Decode(gob::Error::MessageTooLong { len: got })) if got == len as u64),
+            "{outcome:?}"
+        );
     });
 }
 
