@@ -20,7 +20,8 @@ use crate::schedule::later;
 pub const MAX_KNOWN: usize = 512;
 
 /// How long an answer, or a look that nobody asks about, is kept: far longer
-/// than the controller takes to repeat a call.
+/// than the controller takes to repeat a call, and no longer than what was seen
+/// still speaks for the canary.
 const KEPT: Duration = Duration::from_secs(10 * 60);
 
 /// Which measurement: Argo trims the list of measurements, so its index
@@ -101,6 +102,10 @@ impl<T> Entry<T> {
             Self::Answered { at, .. } => *at,
         }
     }
+
+    fn is_kept(&self, now: Timestamp) -> bool {
+        now < later(self.since(), KEPT)
+    }
 }
 
 /// The looks under way and the answers given.
@@ -118,9 +123,13 @@ impl<T> Default for Looks<T> {
 }
 
 impl<T: Clone> Looks<T> {
-    /// What is known of a measurement.
-    pub fn known(&self, id: &Identity) -> Known<T> {
-        match self.lock().get(id) {
+    /// What is known of a measurement; what is too old is known no more.
+    pub fn known(&self, id: &Identity, now: Timestamp) -> Known<T> {
+        let mut entries = self.lock();
+        if entries.get(id).is_some_and(|entry| !entry.is_kept(now)) {
+            entries.remove(id);
+        }
+        match entries.get(id) {
             None => Known::Nothing,
             Some(Entry::Answered { answer, .. }) => Known::Answered((**answer).clone()),
             Some(Entry::Looking(look)) => match look.result.get() {
@@ -188,7 +197,7 @@ fn make_room<T>(entries: &mut HashMap<Identity, Entry<T>>, now: Timestamp) -> bo
     if entries.len() < MAX_KNOWN {
         return true;
     }
-    entries.retain(|_, entry| later(entry.since(), KEPT) > now);
+    entries.retain(|_, entry| entry.is_kept(now));
     if entries.len() < MAX_KNOWN {
         return true;
     }
@@ -260,8 +269,10 @@ mod tests {
             }));
         }
         assert_eq!(started, 1);
-        assert!(matches!(looks.known(&id("a", 0)), Known::Looking { begun } if begun == at(0)));
-        assert!(matches!(looks.known(&id("a", 1)), Known::Nothing));
+        assert!(
+            matches!(looks.known(&id("a", 0), at(3)), Known::Looking { begun } if begun == at(0))
+        );
+        assert!(matches!(looks.known(&id("a", 1), at(3)), Known::Nothing));
     }
 
     #[tokio::test]
@@ -274,11 +285,13 @@ mod tests {
         });
         place.unwrap().set(7).unwrap();
         for _ in 0..2 {
-            assert!(matches!(looks.known(&id("a", 0)), Known::Seen(7)));
+            assert!(matches!(looks.known(&id("a", 0), at(3)), Known::Seen(7)));
         }
         looks.keep(&id("a", 0), at(1), &answer("done"));
         for _ in 0..2 {
-            assert!(matches!(looks.known(&id("a", 0)), Known::Answered(m) if m.message == "done"));
+            assert!(
+                matches!(looks.known(&id("a", 0), at(3)), Known::Answered(m) if m.message == "done")
+            );
         }
     }
 
@@ -302,8 +315,11 @@ mod tests {
         looks.keep(&id("a", 5), at(1), &answer("old"));
         looks.keep(&id("a", 6), at(2), &answer("new"));
         assert!(looks.start(&id("b", 0), at(3), |_| endless()));
-        assert!(matches!(looks.known(&id("a", 5)), Known::Nothing));
-        assert!(matches!(looks.known(&id("a", 6)), Known::Answered(_)));
+        assert!(matches!(looks.known(&id("a", 5), at(3)), Known::Nothing));
+        assert!(matches!(
+            looks.known(&id("a", 6), at(3)),
+            Known::Answered(_)
+        ));
         assert_eq!(looks.lock().len(), MAX_KNOWN);
     }
 
@@ -319,6 +335,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_old_look_speaks_for_the_canary_no_more() {
+        let looks = Looks::<u32>::default();
+        looks.start(&id("a", 0), at(0), |result| {
+            result.set(7).unwrap();
+            endless()
+        });
+        looks.keep(&id("a", 1), at(0), &answer("done"));
+        let too_old = 10 * 60;
+        assert!(matches!(
+            looks.known(&id("a", 0), at(too_old - 1)),
+            Known::Seen(7)
+        ));
+        for n in 0..2 {
+            assert!(matches!(
+                looks.known(&id("a", n), at(too_old)),
+                Known::Nothing
+            ));
+        }
+        assert!(looks.lock().is_empty());
+    }
+
+    #[tokio::test]
     async fn garbage_collection_forgets_what_came_before() {
         let looks = Looks::<u32>::default();
         for n in 0..3 {
@@ -326,8 +364,14 @@ mod tests {
             looks.keep(&id("b", n), at(0), &answer("b"));
         }
         looks.forget_before(&id("a", 2));
-        assert!(matches!(looks.known(&id("a", 1)), Known::Nothing));
-        assert!(matches!(looks.known(&id("a", 2)), Known::Answered(_)));
-        assert!(matches!(looks.known(&id("b", 0)), Known::Answered(_)));
+        assert!(matches!(looks.known(&id("a", 1), at(3)), Known::Nothing));
+        assert!(matches!(
+            looks.known(&id("a", 2), at(3)),
+            Known::Answered(_)
+        ));
+        assert!(matches!(
+            looks.known(&id("b", 0), at(3)),
+            Known::Answered(_)
+        ));
     }
 }

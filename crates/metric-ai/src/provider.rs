@@ -66,7 +66,7 @@ impl MetricAi {
     /// measurement brings along.
     fn advance(&self, call: &Call<'_>, measurement: &Measurement) -> Measurement {
         let Call { id, now, .. } = call;
-        let known = self.looks.known(id);
+        let known = self.looks.known(id, *now);
         if let Known::Answered(answer) = &known
             && (answer.phase.is_completed() || answer.resume_at > Some(*now))
         {
@@ -255,7 +255,7 @@ impl MetricProvider for MetricAi {
         measurement: Measurement,
     ) -> Measurement {
         let call = self.call(&run, &metric);
-        let outcome = match self.looks.known(&call.id) {
+        let outcome = match self.looks.known(&call.id, call.now) {
             Known::Answered(answer) if answer.phase.is_completed() => return answer,
             Known::Seen(outcome) => Some(outcome),
             Known::Nothing | Known::Looking { .. } | Known::Answered(_) => None,

@@ -1,8 +1,20 @@
 //! Started by a person, it explains itself and touches nothing.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where what it needs is missing"
+)]
+
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
+use std::sync::Arc;
+
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::bench::{Bench, PLUGIN};
 
@@ -80,6 +92,55 @@ async fn check_tells_each_step() {
     assert_eq!(steps, ["DNS", "connect", "HTTP", "reachable"], "{said}");
     let nowhere = by_hand(&["check", "agent:8080"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(1));
+}
+
+/// Serves TLS to one client, with a certificate of its own for 127.0.0.1.
+/// Returns the address and the certificate.
+async fn tls_server() -> (SocketAddr, String) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // A client that does not trust us goes away here.
+        let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else {
+            return;
+        };
+        let asked = stream.read(&mut [0; 1_024]).await.unwrap();
+        assert!(asked > 0);
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    (address, made.cert.pem())
+}
+
+#[tokio::test]
+async fn check_trusts_the_authorities_it_is_given_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, other) = tls_server().await;
+    for (is_ours, expected) in [(true, Some(0)), (false, Some(1))] {
+        let (address, ours) = tls_server().await;
+        let file = folder.path().join("authorities.pem");
+        fs::write(&file, if is_ours { &ours } else { &other }).unwrap();
+        let mut check = by_hand(&["check", &format!("https://{address}")]);
+        check.env("SSL_CERT_FILE", &file).env_remove("SSL_CERT_DIR");
+        let check = tokio::task::spawn_blocking(move || check.output());
+        let Output { status, stdout, .. } = check.await.unwrap().unwrap();
+        let said = text(&stdout);
+        assert_eq!(status.code(), expected, "{said}");
+        assert_eq!(said.contains("certificate trusted"), is_ours, "{said}");
+        assert_eq!(said.contains("HTTP     204"), is_ours, "{said}");
+        assert_eq!(said.contains("TLS      failed"), !is_ours, "{said}");
+    }
 }
 
 #[test]
