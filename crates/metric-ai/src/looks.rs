@@ -6,6 +6,7 @@
 //! another answer.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use rollouts_plugin::{AnalysisRun, Measurement, Metric};
 use tokio::task::AbortHandle;
 
 use crate::schedule::later;
+use crate::words::cut;
 
 /// Most measurements that are known at once. Two hundred at once are a large
 /// cluster's; beyond this, those that wait for their first look wait longer.
@@ -23,6 +25,9 @@ pub const MAX_KNOWN: usize = 512;
 /// than the controller takes to repeat a call, and no longer than what was seen
 /// still speaks for the canary.
 const KEPT: Duration = Duration::from_secs(10 * 60);
+
+/// Longest name that is kept in full: that of a Kubernetes object.
+const MAX_NAME_BYTES: usize = 253;
 
 /// Which measurement: Argo trims the list of measurements, so its index
 /// repeats, but the number of finished ones only grows.
@@ -49,10 +54,21 @@ impl Identity {
             } else {
                 meta.uid.clone()
             },
-            metric: metric.name.clone(),
+            metric: short(&metric.name),
             ordinal: finished,
         }
     }
+}
+
+/// The name, or a stand-in for one that nobody would choose: the API server
+/// bounds no metric's name, and hundreds of identities are kept.
+fn short(name: &str) -> String {
+    if name.len() <= MAX_NAME_BYTES {
+        return name.to_owned();
+    }
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    format!("{}#{:016x}", cut(name, MAX_NAME_BYTES), hasher.finish())
 }
 
 /// A look under way; dropping it ends it.
@@ -256,6 +272,22 @@ mod tests {
             ..MetricResult::default()
         });
         assert_eq!(Identity::of(&run, &metric), id("u-1", 15));
+    }
+
+    #[test]
+    fn a_name_of_any_length_makes_a_short_identity_of_its_own() {
+        let of = |name: &str| {
+            let metric = Metric {
+                name: name.into(),
+                ..Metric::default()
+            };
+            Identity::of(&AnalysisRun::default(), &metric).metric
+        };
+        let long = "é".repeat(1_000_000);
+        assert_ne!(of(&long), of(&format!("{long}x")));
+        assert_eq!(of(&long), of(&long));
+        assert!(of(&long).len() <= MAX_NAME_BYTES + 17);
+        assert_eq!(of(&"x".repeat(MAX_NAME_BYTES)).len(), MAX_NAME_BYTES);
     }
 
     #[tokio::test]
