@@ -226,18 +226,21 @@ fn profile_one(log: Log) -> Result<ReadLog, GatherError> {
             source,
         };
         let mut plain = MultiGzDecoder::new(io::BufReader::with_capacity(CHUNK_BYTES, whole));
-        profile(&name, &mut plain, &gzip_error)
+        profile(&name, &mut plain, MAX_LOG_BYTES, &gzip_error)
     } else {
-        profile(&name, whole, &read_error)
+        profile(&name, whole, MAX_LOG_BYTES, &read_error)
     }
 }
 
 fn profile(
     name: &str,
-    mut reader: impl Read,
+    reader: impl Read,
+    limit_bytes: u64,
     error: &dyn Fn(io::Error) -> GatherError,
 ) -> Result<ReadLog, GatherError> {
     let mut profiler = Profiler::new(ProfileOptions::default());
+    // One byte more tells a log that is full from one that goes on.
+    let mut reader = reader.take(limit_bytes.saturating_add(1));
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut total = 0_u64;
     let mut left_out = None;
@@ -250,14 +253,11 @@ fn profile(
         }
         profiler.push(&chunk[..length]);
         total += length as u64;
-        if length < chunk.len() {
+        if total > limit_bytes {
+            left_out = Some(format!("only its first {limit_bytes} bytes were read"));
             break;
         }
-        if total >= MAX_LOG_BYTES {
-            left_out = Some(format!(
-                "only its first {} GiB were read",
-                MAX_LOG_BYTES >> 30
-            ));
+        if length < chunk.len() {
             break;
         }
     }
@@ -361,4 +361,34 @@ fn events_about(events: &[Event], pods: &[PodState]) -> Vec<judge::evidence::Clu
         .filter(|event| event.pod().is_some_and(|pod| names.contains(pod)))
         .map(Event::evidence)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_without_end_is_read_only_so_far() {
+        let read = |limit_bytes| {
+            let endless = io::Cursor::new(vec![b'x'; 3 * CHUNK_BYTES]);
+            let error = |source| GatherError::ReadFile {
+                file: "log".to_owned(),
+                source,
+            };
+            profile("log", endless, limit_bytes, &error).expect("readable")
+        };
+        let limit_bytes = 2 * CHUNK_BYTES as u64;
+        let cut = read(limit_bytes);
+        assert!(cut.left_out.is_some());
+        assert!(
+            cut.profile.bytes <= limit_bytes + 1,
+            "{}",
+            cut.profile.bytes
+        );
+        assert_eq!(
+            read(3 * CHUNK_BYTES as u64).left_out,
+            None,
+            "exactly full is whole"
+        );
+    }
 }

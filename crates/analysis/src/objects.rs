@@ -521,6 +521,14 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_not_longer_than_it_may_be() {
+        let event: Event =
+            serde_json::from_value(serde_json::json!({"message": "word ".repeat(10_000)}))
+                .expect("an event");
+        assert!(event.evidence().message.len() <= MAX_EVENT_BYTES);
+    }
+
+    #[test]
     fn an_event_is_redacted() {
         let event: Event = serde_json::from_value(serde_json::json!({
             "involvedObject": {"kind": "Pod", "name": "web-1"},

@@ -392,4 +392,12 @@ mod tests {
         );
         assert_eq!(retryable(Some(3600)).wait_before(1, &limits), None);
     }
+
+    #[tokio::test]
+    async fn an_errors_body_is_read_only_so_far() {
+        let message = |length| format!(r#"{{"message":"{}"}}"#, "x".repeat(length));
+        let read = async |length| read_status(Body::from(message(length).into_bytes())).await;
+        assert_eq!(read(100).await.message, Some("x".repeat(100)));
+        assert_eq!(read(MAX_STATUS_BYTES).await.message, None);
+    }
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analysis::GatherError;
-use analysis::limits::{MAX_LEFT_OUT, PARALLEL_LOGS};
+use analysis::limits::{
+    MAX_EVENTS_PER_ARM, MAX_LEFT_OUT, MAX_WINDOW_MS, PARALLEL_LOGS, PARALLEL_OBJECTS,
+};
+use kube_stand_in::objects;
 use kube_stand_in::{Act, Fault, Line, Log, Resource, StandIn};
 use tokio::time::Instant;
 
 use crate::scene::{
-    START_MS, canary, cluster, gather, healthy, left_out, log_of, log_queries, logs, request,
-    stable, world,
+    NOW_MS, START_MS, canary, cluster, gather, healthy, left_out, log_of, log_queries, logs,
+    request, stable, world,
 };
 
 /// Numbered lines, ten a second: with the time before it, each has 41 bytes.
@@ -57,17 +60,34 @@ async fn of_a_log_that_is_too_large_the_newest_lines_count() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_sends_more_than_was_asked_for_is_cut() {
-    // One line without an end: asking for fewer lines does not help.
+    // It heeds neither the bytes nor the lines that it is asked for.
     let mut world = world();
-    let endless = Log::generated(1, |_| Line {
-        time_ms: START_MS,
-        text: "x".repeat(100_000),
-    });
-    world.set_log(log_of("web-ccc-1"), endless);
+    let endless = Act::Says("x".repeat(100_000));
+    world.add_fault(Fault::on(Resource::Log, endless).only("web-ccc-1"));
     let mut request = request();
     request.limits.log_bytes = 8_000;
     let gathered = gather(&StandIn::new(world), &request).await;
     assert_eq!(gathered.evidence.canary.logs[0].profile.bytes, 8_000);
+    assert_eq!(
+        left_out(&gathered),
+        ["web-ccc-1/web: its newest lines were not read"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_stays_too_large_is_not_asked_for_again_and_again() {
+    // Short lines, and an end of two that are larger than all that may be read.
+    let mut world = world();
+    let swelling = Log::generated(1_000, |index| Line {
+        time_ms: START_MS,
+        text: "x".repeat(if index < 998 { 10 } else { 100_000 }),
+    });
+    world.set_log(log_of("web-ccc-1"), swelling);
+    let stand_in = StandIn::new(world);
+    let mut request = request();
+    request.limits.log_bytes = 8_000;
+    let gathered = gather(&stand_in, &request).await;
+    assert_eq!(log_queries(&stand_in).len(), 3 + 1 + 4);
     assert_eq!(
         left_out(&gathered),
         ["web-ccc-1/web: its newest lines were not read"]
@@ -274,4 +294,57 @@ async fn what_was_left_out_is_a_list_that_ends() {
         left_out(&gathered)[MAX_LEFT_OUT],
         "50 more: not listed here"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_pods_ends() {
+    let mut world = world();
+    for n in 0..1_100 {
+        world.add_pod(stable("web", &format!("more-{n:04}")));
+    }
+    let gathered = gather(&StandIn::new(world), &request()).await;
+    assert_eq!(gathered.stable.pods, 1_000);
+    assert!(left_out(&gathered).contains(&"pods: there are more pods than are listed".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arms_events_end() {
+    let mut world = world();
+    for n in 0..MAX_EVENTS_PER_ARM + 50 {
+        let mut event = objects::warning("shop", "web-ccc-1", "BackOff", NOW_MS);
+        event["metadata"]["name"] = format!("event-{n:03}").into();
+        world.add_event(event);
+    }
+    let gathered = gather(&StandIn::new(world), &request()).await;
+    assert_eq!(gathered.evidence.canary.events.len(), MAX_EVENTS_PER_ARM);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_looks_of_a_process_ask_only_so_many_things_at_once() {
+    let mut world = world();
+    let slow = Duration::from_millis(10);
+    world.add_fault(Fault::on(Resource::Pods, Act::Slow(slow)));
+    let stand_in = StandIn::new(world);
+    let cluster = cluster(&stand_in);
+    let looks: Vec<_> = (0..10)
+        .map(|_| {
+            let cluster = cluster.clone();
+            tokio::spawn(async move { cluster.gather(&request()).await })
+        })
+        .collect();
+    for look in looks {
+        look.await.expect("no panic").expect("it can be gathered");
+    }
+    let most = stand_in.most_at_once(Resource::Pods);
+    assert!((2..=PARALLEL_OBJECTS).contains(&most), "{most}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_canary_is_judged_by_its_last_days() {
+    let mut world = world();
+    world.change_pod("shop", "web-ccc-1", |pod| {
+        pod["status"]["startTime"] = "2020-01-01T00:00:00Z".into();
+    });
+    let gathered = gather(&StandIn::new(world), &request()).await;
+    assert_eq!(gathered.canary_start_ms, Some(NOW_MS - MAX_WINDOW_MS));
 }

@@ -174,3 +174,25 @@ fn a_few_nuls_do_not_make_a_log_binary() {
     let log = folder.write("a.log", format!("\0\0\0\0{}", LINES.repeat(10)));
     assert!(read(sources(&log, &log)).is_ok());
 }
+
+#[test]
+fn a_file_of_pods_without_end_is_refused() {
+    let folder = Folder::new();
+    let log = folder.write("a.log", LINES);
+    let path = folder.0.path().join("pods.json");
+    let file = std::fs::File::create(&path).expect("a file");
+    file.set_len(analysis::files::MAX_JSON_BYTES + 1)
+        .expect("a hole");
+    let error = read(Sources {
+        canary_pods: Some(path.clone()),
+        ..sources(&log, &log)
+    })
+    .expect_err("too large");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "failed to read {}: it is larger than 64 MiB",
+            path.display()
+        )
+    );
+}
