@@ -59,8 +59,15 @@ fn trial(name: &str, test: fn()) -> Trial {
     })
 }
 
-/// Runs a test on a runtime whose clock stands still and jumps when nothing else can happen.
+/// Runs a test on a runtime whose clock stands still and jumps when nothing else can happen: a
+/// test that waits for what never comes fails at once.
 fn paused(test: impl Future<Output = ()>) {
+    let day = std::time::Duration::from_secs(86_400);
+    let test = async {
+        tokio::time::timeout(day, test)
+            .await
+            .expect("waits for ever")
+    };
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
