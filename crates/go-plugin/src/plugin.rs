@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -60,16 +61,19 @@ pub async fn serve(
     let _interrupts = signal(SignalKind::interrupt()).map_err(Error::Connection)?;
     let socket = Socket::bind(&invitation.socket_dir)?;
     announce(&invitation.line(socket.path())).map_err(Error::Announce)?;
-    let accepted = timeout(Duration::from_millis(CONNECT_TIMEOUT_MS), socket.accept()).await;
-    // One host per plugin: nobody else can connect from here on, and nothing is left on disk
-    // however the process ends.
-    drop(socket);
-    let connection = accepted
+    let connection = the_host(socket).await?;
+    serve_connection(connection, plugins).await
+}
+
+/// Waits for the one host of this process. Nobody else can connect afterwards, and nothing is left
+/// on disk however the process ends.
+async fn the_host(socket: Socket) -> Result<UnixStream, Error> {
+    timeout(Duration::from_millis(CONNECT_TIMEOUT_MS), socket.accept())
+        .await
         .map_err(|_| Error::NoHost {
             timeout_ms: CONNECT_TIMEOUT_MS,
         })?
-        .map_err(Error::Connection)?;
-    serve_connection(connection, plugins).await
+        .map_err(Error::Connection)
 }
 
 /// The only write to stdout in a plugin's life.
@@ -273,5 +277,21 @@ impl Service for Dispenser {
             .decode_with_cost::<String>()
             .map_err(Refusal::BadArgument)?;
         Ok(Call::new(cost, async move { self.0.dispense(&name) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_never_connects_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = Socket::bind(folder.path()).unwrap();
+        let begun = Instant::now();
+        let outcome = the_host(socket).await;
+        assert!(matches!(outcome, Err(Error::NoHost { .. })), "{outcome:?}");
+        assert_eq!(begun.elapsed(), Duration::from_millis(CONNECT_TIMEOUT_MS));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

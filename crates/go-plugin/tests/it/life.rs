@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use go_plugin::host::{Launch, Process};
+use go_plugin::host::{CONTROL_TIMEOUT_MS, Launch, Process, START_TIMEOUT_MS};
 use go_plugin::plugin::{Ended, serve};
 use go_plugin::{Error, Handshake};
 
-use crate::real_time;
 use crate::scripted::Scripted;
+use crate::{paused, real_time};
 
 crate::trials!(
     a_dead_stderr_is_no_panic,
     a_dead_stdout_is_an_error,
     a_killed_plugin_fails_its_calls,
     a_plugin_starts_answers_and_quits,
+    a_program_that_says_nothing_is_not_waited_for,
+    a_stopped_plugin_fails_its_pings,
     a_program_that_is_no_plugin_is_named_with_its_last_words,
     a_socket_folder_that_is_not_there_is_named,
     a_stubborn_plugin_is_killed,
@@ -279,21 +281,66 @@ fn a_dead_stdout_is_an_error() {
     assert_eq!(entries(folder.path()), 0, "the socket is gone");
 }
 
+fn a_program_that_says_nothing_is_not_waited_for() {
+    // The clock jumps while the program sleeps.
+    paused(async {
+        let sleeper = Launch::new("/bin/sh").arg("-c").arg("exec sleep 1000");
+        let error = Process::start(&sleeper, &HANDSHAKE).await.err().unwrap();
+        assert!(
+            matches!(
+                error,
+                Error::Timeout {
+                    timeout_ms: START_TIMEOUT_MS,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    });
+}
+
+fn a_stopped_plugin_fails_its_pings() {
+    real_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = Process::start(&launch(folder.path()), &HANDSHAKE)
+            .await
+            .unwrap();
+        signal(&plugin, "STOP");
+        tokio::time::pause();
+        let error = plugin.ping().await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Timeout {
+                    timeout_ms: CONTROL_TIMEOUT_MS,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        plugin.kill().await.unwrap();
+    });
+}
+
+/// The standard library sends no signals, and the shell does.
+fn signal(plugin: &Process, name: &str) {
+    let kill = format!("kill -{name} {}", plugin.id().unwrap());
+    assert!(
+        Command::new("/bin/sh")
+            .args(["-c", &kill])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
 fn an_interrupt_is_the_hosts_business() {
     real_time(async {
         let folder = tempfile::tempdir().unwrap();
         let plugin = Process::start(&launch(folder.path()), &HANDSHAKE)
             .await
             .unwrap();
-        // The standard library sends no signals, and the shell does.
-        let interrupt = format!("kill -INT {}", plugin.id().unwrap());
-        assert!(
-            Command::new("/bin/sh")
-                .args(["-c", &interrupt])
-                .status()
-                .unwrap()
-                .success()
-        );
+        signal(&plugin, "INT");
         plugin.ping().await.unwrap();
         assert_eq!(plugin.quit().await.unwrap().code(), Some(0));
     });
