@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use rollouts_plugin::host::MetricPlugin;
+use rollouts_plugin::host::{Launch, MetricPlugin};
 use rollouts_plugin::{Measurement, Phase};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -30,11 +30,12 @@ const PING_EVERY: Duration = Duration::from_millis(25);
 /// When a measurement without a verdict counts as lost.
 const VERDICT_LIMIT: Duration = Duration::from_secs(180);
 
-/// Memory, pings and verdicts under load. The rival reads no logs: it has none
-/// of these figures.
+/// Memory, pings and verdicts under load. The rival reads no logs: it is only
+/// pinged as well, to tell how long the machine makes anybody wait.
 pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
     let cluster = Cluster::start(MEASUREMENTS, LOG_BYTES)?;
     let plugin = Arc::new(started(&cluster.launch(&programs.ours)).await?);
+    let rival = started(&Launch::new(&programs.rival)).await?;
     let begun = Instant::now();
     let mut verdicts = JoinSet::new();
     for number in 0..MEASUREMENTS {
@@ -45,11 +46,10 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
         });
     }
     let mut wrong = 0;
-    let mut slowest_ping = Duration::ZERO;
+    let (mut slowest_ping, mut rival_ping) = (Duration::ZERO, Duration::ZERO);
     while !verdicts.is_empty() {
-        let asked = Instant::now();
-        plugin.ping().await.context("a ping under load")?;
-        slowest_ping = slowest_ping.max(asked.elapsed());
+        slowest_ping = slowest_ping.max(ping(&plugin).await?);
+        rival_ping = rival_ping.max(ping(&rival).await?);
         while let Some(joined) = verdicts.try_join_next() {
             let (number, verdict) = joined?;
             wrong += u64::from(!is_right(number, verdict));
@@ -63,6 +63,7 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
     if let Some(plugin) = Arc::into_inner(plugin) {
         plugin.quit().await?;
     }
+    rival.quit().await?;
     let figure = |name, at_most, ours| Figure {
         name,
         at_most,
@@ -75,11 +76,12 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
             Some(Value::MiB(PEAK_LIMIT_MIB)),
             peak,
         ),
-        figure(
-            "load: slowest ping meanwhile",
-            Some(Value::Ms(PING_LIMIT_MS)),
-            Value::duration(slowest_ping),
-        ),
+        Figure {
+            name: "load: slowest ping meanwhile (rival: idle beside it)",
+            at_most: Some(Value::Ms(PING_LIMIT_MS)),
+            ours: Value::duration(slowest_ping),
+            rival: Some(Value::duration(rival_ping)),
+        },
         figure(
             "load: verdicts that are wrong or missing, of 20",
             Some(Value::Count(0)),
@@ -92,6 +94,12 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
         ),
         figure("load: until the last verdict", None, Value::duration(took)),
     ])
+}
+
+async fn ping(plugin: &MetricPlugin) -> Result<Duration> {
+    let asked = Instant::now();
+    plugin.ping().await.context("a ping under load")?;
+    Ok(asked.elapsed())
 }
 
 /// Runs a measurement to its end, as the controller does.
