@@ -211,7 +211,7 @@ pub struct Sink<'a> {
     ids: &'a HashMap<any::TypeId, TypeId>,
 }
 
-impl Sink<'_> {
+impl<'b> Sink<'b> {
     pub(super) fn uint(&mut self, value: u64) {
         push_uint(&mut self.bytes, value);
     }
@@ -237,7 +237,7 @@ impl Sink<'_> {
     }
 
     /// Writes a struct field by field; call [`Fields::end`] after the last.
-    pub fn fields(&mut self) -> Fields<'_, Self> {
+    pub fn fields(&mut self) -> Fields<'_, 'b> {
         Fields {
             sink: self,
             delta: 1,
@@ -266,12 +266,12 @@ impl Sink<'_> {
 }
 
 /// The fields of a struct under encoding.
-pub struct Fields<'a, S> {
-    sink: &'a mut S,
+pub struct Fields<'a, 'b> {
+    sink: &'a mut Sink<'b>,
     delta: u64,
 }
 
-impl Fields<'_, Sink<'_>> {
+impl Fields<'_, '_> {
     /// Writes the next field, unless it is zero.
     pub fn field<T: Encode>(&mut self, value: &T) {
         if value.is_zero() {

@@ -31,7 +31,7 @@ mod walk;
 
 pub use assemble::{Assembler, Value};
 pub use decode::{Decode, Source};
-pub use encode::{Encode, Encoder, Schema, Sink, TypeRef};
+pub use encode::{Encode, Encoder, Fields, Schema, Sink, TypeRef};
 pub use mapping::{Empty, Interface, Registered};
 pub use time::GoTime;
 pub use types::TypeId;

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use super::cursor::Cursor;
 use super::{Error, MAX_FIELDS, MAX_NAME_BYTES, MAX_STRUCT_FIELDS, MAX_TYPES, MAX_VALUE_MESSAGES};
 
-/// The number of a type on one stream: predefined below [`TypeId::FIRST_USER`], else defined by
-/// the sender.
+/// The number of a type on one stream: predefined below 64, else defined by the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TypeId(pub(super) i64);
 
