@@ -36,8 +36,8 @@ const IMPORT_LIMIT: Duration = Duration::from_secs(300);
 pub enum State {
     /// Nothing of it is there.
     Down,
-    /// Something is there, and no process: it ended uncleanly.
-    Remains,
+    /// Something is there, and no process: it ended uncleanly. The stage it was in.
+    Remains(String),
     /// It is being started; the stage it has reached.
     Starting(String),
     /// All its programs run.
@@ -186,10 +186,10 @@ impl Cluster {
                     return Err(self.ended(&stage));
                 }
                 // It writes its record within milliseconds: much later it never will.
-                State::Down | State::Remains if start.elapsed() > KUBECTL_LIMIT / 4 => {
+                State::Down | State::Remains(_) if start.elapsed() > KUBECTL_LIMIT / 4 => {
                     return Err(self.ended("its first process ended"));
                 }
-                State::Starting(_) | State::Down | State::Remains => {}
+                State::Starting(_) | State::Down | State::Remains(_) => {}
             }
             if let Some(failed) = read_stage(&self.folders).filter(|s| s.starts_with("failed")) {
                 return Err(self.ended(&failed));
@@ -364,7 +364,7 @@ pub fn state(folders: &Folders) -> State {
         };
     }
     if folders.state().exists() || cgroups::exists(&folders.control_group()) {
-        return State::Remains;
+        return State::Remains(read_stage(folders).unwrap_or_default());
     }
     State::Down
 }
@@ -398,7 +398,10 @@ fn read_stage(folders: &Folders) -> Option<String> {
 
 fn enter(folders: &Folders, namespaces: &[&str], program: &Path) -> Result<Command> {
     let process = init_process(folders).ok_or_else(|| Error::Missing {
-        what: "the box is not up".to_owned(),
+        what: match read_stage(folders) {
+            Some(stage) => format!("the box is not up; it was last seen so: {stage}"),
+            None => "the box is not up".to_owned(),
+        },
         mend: "box up (or: make cluster)".to_owned(),
     })?;
     let mut command = Command::new("nsenter");

@@ -186,7 +186,12 @@ fn watch(running: &[Running]) -> Result<()> {
             .iter()
             .find(|program| i32::try_from(program.child.id()) == Ok(number));
         if let Some(program) = program {
-            return Err(ended(program.name, &format!("{status:?}")));
+            let how = match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => format!("exit status: {code}"),
+                (None, Some(signal)) => format!("signal: {signal}"),
+                (None, None) => "stopped".to_owned(),
+            };
+            return Err(ended(program.name, &how));
         }
     }
 }

@@ -78,7 +78,7 @@ fn status(folders: &Folders) -> anyhow::Result<ExitCode> {
     print(&match &state {
         State::Up => "up\n".to_owned(),
         State::Starting(stage) => format!("starting: {stage}\n"),
-        State::Remains => "down, with remains of an unclean end: box down\n".to_owned(),
+        State::Remains(stage) => format!("ended uncleanly ({stage}); to clear it: box down\n"),
         State::Down => "down\n".to_owned(),
     })?;
     Ok(ExitCode::from(if state == State::Up { 0 } else { NOT_UP }))
