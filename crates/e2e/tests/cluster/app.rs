@@ -269,6 +269,13 @@ impl App<'_> {
                 "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
             },
         });
+        // With --keep the one of the last run may still be going.
+        let path = format!("/api/v1/namespaces/{}", self.namespace);
+        self.until("the end of the last namespace", DEPLOY_LIMIT, || {
+            let there = self.stage.api.get(&path)?.unwrap_or_default();
+            let goes = !there["metadata"]["deletionTimestamp"].is_null();
+            Ok((!goes).then_some(()))
+        })?;
         self.stage.cluster.apply(&namespace.to_string())?;
         let manifests = render(self.stage.cluster.built(), &setup.overlay(), &[])?;
         self.stage.cluster.apply_in(&self.namespace, &manifests)?;
