@@ -46,8 +46,10 @@ const CONFIDENCE_RANGE: (f64, f64) = (51.0, 99.0);
 /// Makes the verdict.
 #[must_use]
 pub fn decide(judgement: Judgement, gathered: &Gathered) -> Verdict {
+    // What was gathered may not carry a promotion, whatever the judge made of
+    // it and of what earlier looks saw.
     let objection = match judgement.decision {
-        Decision::Promote => objection(gathered),
+        Decision::Promote => message::unheard(gathered),
         Decision::Abort | Decision::Inconclusive => None,
     };
     let decision = match objection {
@@ -74,18 +76,6 @@ pub fn decide(judgement: Judgement, gathered: &Gathered) -> Verdict {
         left_out: gathered.left_out().to_vec(),
         judgement,
     }
-}
-
-/// Why what was gathered does not carry a promotion, whatever the judge made
-/// of it.
-fn objection(gathered: &Gathered) -> Option<String> {
-    if gathered.canary.pods == 0 {
-        return Some(message::nothing_matches("canary", &gathered.canary));
-    }
-    [("canary", &gathered.canary), ("stable", &gathered.stable)]
-        .into_iter()
-        .find(|(_, coverage)| coverage.mostly_unread())
-        .map(|(arm, coverage)| message::mostly_unread(arm, coverage))
 }
 
 fn percent(confidence: f64) -> u8 {
@@ -142,6 +132,12 @@ mod tests {
             assert_eq!(
                 verdict.waiting.is_some(),
                 expected == Decision::Inconclusive
+            );
+            assert_eq!(
+                verdict.message.contains("nothing matches role=x"),
+                gathered.canary.pods == 0,
+                "{}",
+                verdict.message
             );
         }
         let mut stable_unread = gathered(3, 3, 3);

@@ -139,15 +139,26 @@ fn errors_so_far(exposure: &Exposure) -> String {
     )
 }
 
+/// Why what was gathered does not speak for an arm, if it does not: no pod, or
+/// too few logs.
+pub(crate) fn unheard(gathered: &Gathered) -> Option<String> {
+    [("canary", &gathered.canary), ("stable", &gathered.stable)]
+        .into_iter()
+        .find_map(|(arm, coverage)| {
+            if coverage.pods == 0 {
+                Some(nothing_matches(arm, coverage))
+            } else if coverage.mostly_unread() {
+                Some(mostly_unread(arm, coverage))
+            } else {
+                None
+            }
+        })
+}
+
 /// What an inconclusive judgement waits for.
 pub(crate) fn waiting(judgement: &Judgement, gathered: &Gathered) -> String {
-    for (arm, coverage) in [("canary", &gathered.canary), ("stable", &gathered.stable)] {
-        if coverage.pods == 0 {
-            return nothing_matches(arm, coverage);
-        }
-        if coverage.mostly_unread() {
-            return mostly_unread(arm, coverage);
-        }
+    if let Some(unheard) = unheard(gathered) {
+        return unheard;
     }
     let Some(missing) = &judgement.missing else {
         return "nothing can be said yet".to_owned();
@@ -197,12 +208,12 @@ fn needed(missing: &Missing, exposure: &Exposure) -> String {
 }
 
 /// No pod (or file) was found for an arm.
-pub(crate) fn nothing_matches(arm: &str, coverage: &Coverage) -> String {
+fn nothing_matches(arm: &str, coverage: &Coverage) -> String {
     format!("no {arm} pods: nothing matches {}", coverage.sought)
 }
 
 /// Too few of an arm's logs could be read.
-pub(crate) fn mostly_unread(arm: &str, coverage: &Coverage) -> String {
+fn mostly_unread(arm: &str, coverage: &Coverage) -> String {
     if coverage.logs_wanted == 0 {
         return format!("no {arm} pod has a log yet");
     }
