@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 # from, so that a fresh clone starts warm; scripts/cache says where.
 export CARGO_TARGET_DIR ?= $(shell scripts/cache target)
 MUSL := x86_64-unknown-linux-musl
+# Executions of each fuzz target in `make test`.
+FUZZ_RUNS ?= 100000
 STATIC := cargo build --release --target $(MUSL)
 
 .PHONY: help
@@ -21,7 +23,7 @@ setup: ## install what a build needs (as root on Debian; else say what is missin
 .PHONY: build
 build: setup ## build the static binaries into dist/
 	@scripts/setup static
-	$(STATIC) --locked -p metric-ai -p cli -p demo-app
+	scripts/guarded $(STATIC) --locked -p metric-ai -p cli -p demo-app
 	@mkdir -p dist
 	@for name in rollouts-plugin-metric-ai canary-judge rollouts-demo; do \
 	  cp "$$CARGO_TARGET_DIR/$(MUSL)/release/$$name" "dist/.$$name" && mv "dist/.$$name" "dist/$$name"; done
@@ -37,20 +39,20 @@ test: setup lint ## all tests that need no cluster, with lints and a short fuzz
 	scripts/guarded cargo test --workspace --exclude e2e --locked --no-run
 	cargo test --workspace --exclude e2e --locked
 	cargo test --locked -p e2e --lib --bins --test house
-	fuzz/run 200000
+	fuzz/run $(FUZZ_RUNS)
 
 .PHONY: e2e test-e2e
-e2e: setup ## tests on a real cluster on this machine (root, Linux; 25 minutes at most)
-	@scripts/setup static
-	scripts/e2e
+e2e: build ## tests on a real cluster on this machine (root, Linux, Go; 25 minutes at most)
+	cargo test --locked -p e2e --test go_peer
+	cargo test --locked -p e2e --test cluster -- --binaries "$(CURDIR)/dist"
 test-e2e: e2e ## the same
 
 .PHONY: cluster
-cluster: setup ## start the cluster with Argo Rollouts and leave it running
-	cargo run --quiet --locked -p e2e --bin box -- up
+cluster: build ## start the cluster with Argo Rollouts, the plugin and the demo, and leave it running
+	cargo test --quiet --locked -p e2e --test cluster -- --prepare --binaries "$(CURDIR)/dist"
 
 .PHONY: cluster-down
-cluster-down: ## stop that cluster and leave nothing behind
+cluster-down: setup ## stop that cluster and leave nothing behind
 	cargo run --quiet --locked -p e2e --bin box -- down
 
 .PHONY: figures
