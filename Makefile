@@ -67,7 +67,8 @@ fmt: ## format the sources
 lint: setup ## formatting, clippy, documentation, dependency rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+	cargo clippy -p e2e --test cluster --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	"$$(scripts/setup cargo-deny)" --offline check --hide-inclusion-graph bans licenses sources
 
 .PHONY: docs
