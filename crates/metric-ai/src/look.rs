@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use analysis::{Cluster, Earlier, Look, Request};
 use futures::FutureExt;
 use jiff::Timestamp;
+use judge::judgement::MissingReason;
 use judge::{Decision, Policy};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -45,6 +46,8 @@ pub struct Seen {
     pub retry_after: Option<Duration>,
     /// Whether a veto or a gate has fired.
     pub fired: bool,
+    /// Whether nothing of stable is left to compare with.
+    pub stable_gone: bool,
     /// For the next look.
     pub earlier: Earlier,
     /// The earliest end of the rollout's last step, where that can be told.
@@ -151,6 +154,10 @@ impl Seen {
             missing: verdict.waiting.as_ref().map(|waiting| waiting.text.clone()),
             retry_after: verdict.waiting.as_ref().and_then(|w| w.retry_after),
             fired: !judgement.vetoes.is_empty() || judgement.gates.iter().any(|gate| gate.fired),
+            stable_gone: judgement
+                .missing
+                .as_ref()
+                .is_some_and(|missing| missing.reason == MissingReason::NoStable),
             earlier: Earlier {
                 carried,
                 canary_start_ms: look.canary_start_ms,

@@ -141,6 +141,12 @@ impl MetricAi {
             memo: Memo::read(&measurement.metadata)
                 .unwrap_or_else(|| Memo::of_earlier_measurements(call.run, &call.metric.name)),
             kind: RunKind::of_label(label(call.run, KIND_LABEL)),
+            promoted_before: call
+                .run
+                .metric_result(&call.metric.name)
+                .is_some_and(|result| {
+                    result.successful > 0 && result.failed == 0 && result.inconclusive == 0
+                }),
             settings,
             measurement: measurement.clone(),
         })

@@ -32,6 +32,13 @@ const ANALYSIS_BYTES: usize = 1_600;
 /// First size of the text in `analysisJSON`.
 const ANALYSIS_JSON_BYTES: usize = 800;
 
+/// How long a run whose rollout is over is given to be ended by Argo; longer,
+/// and stable's pods are gone for another reason, which pauses.
+const OVER_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often such a run asks again.
+const OVER_POLL: Duration = Duration::from_secs(10);
+
 /// A size at which shrinking text no longer helps.
 const LEAST_TEXT_BYTES: usize = 16;
 
@@ -49,6 +56,9 @@ pub struct Case {
     pub memo: Memo,
     /// Who waits for the run.
     pub kind: RunKind,
+    /// Whether earlier measurements of this metric, in this run, promoted and
+    /// none of them did anything else.
+    pub promoted_before: bool,
     /// The template's settings.
     pub settings: Settings,
 }
@@ -114,6 +124,10 @@ impl Case {
                 let waiting = case.waiting();
                 if now < waiting.deadline() {
                     case.running(missing, waiting.next_look(now, seen.retry_after))
+                } else if case.is_over(now, seen) {
+                    let message = "the rollout's steps are over and stable's pods are gone: the \
+                                   verdicts before this one stand";
+                    case.running(message, later(now, OVER_POLL))
                 } else {
                     case.inconclusive(now, missing, Some(seen))
                 }
@@ -147,6 +161,19 @@ impl Case {
                 self.finished(now, (Phase::Inconclusive, "0"), &message, None)
             }
         }
+    }
+
+    /// Whether there is nothing left to compare because the rollout is over: a
+    /// background run that judged the canary fit each time may begin one more
+    /// measurement while stable's last pods go. Argo ends the run then. Calling
+    /// that one inconclusive would pause a good rollout that has all traffic.
+    fn is_over(&self, now: Timestamp, seen: &Seen) -> bool {
+        let end = self.memo.last_step_end.unwrap_or(self.started_at);
+        self.kind == RunKind::Background
+            && self.promoted_before
+            && seen.stable_gone
+            && !seen.fired
+            && now < later(end.max(self.started_at), OVER_LIMIT)
     }
 
     fn after(&self, seen: &Seen) -> Self {

@@ -33,8 +33,14 @@ pub const LOOK_LIMIT: Duration = Duration::from_secs(60);
 /// question is a write to the API server, so a slow look is asked less often.
 const LOOK_POLL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
-/// Shortest and longest time between two looks.
-const BETWEEN_LOOKS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
+/// Shortest and longest time between two looks. What breaks in between is seen
+/// that much later, however long a promotion still takes; a look at a dozen
+/// logs takes about a tenth of a second.
+const BETWEEN_LOOKS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+
+/// Time to the next look when nothing says how long the missing evidence
+/// takes: mostly before the first request.
+const UNKNOWN_MISSING: Duration = Duration::from_secs(5);
 
 /// Who waits for the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +107,7 @@ impl Waiting {
     /// missing evidence takes. Never past the deadline.
     pub fn next_look(&self, now: Timestamp, missing: Option<Duration>) -> Timestamp {
         let (shortest, longest) = BETWEEN_LOOKS;
-        let wait = missing.unwrap_or(longest).clamp(shortest, longest);
+        let wait = missing.unwrap_or(UNKNOWN_MISSING).clamp(shortest, longest);
         later(now, wait)
             .min(self.deadline())
             .max(later(now, LOOK_POLL.0))
@@ -202,10 +208,10 @@ mod tests {
     fn the_next_look_follows_what_is_missing_and_never_passes_the_deadline() {
         let holding = waiting(RunKind::Holding, None, None);
         let table = [
-            (10, None, 25),
+            (10, None, 15),
             (10, Some(0), 12),
             (10, Some(5), 15),
-            (10, Some(3_600), 25),
+            (10, Some(3_600), 20),
             (290, Some(15), 300),
             (299, Some(15), 300),
             (300, Some(15), 301),

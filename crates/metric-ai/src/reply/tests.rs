@@ -23,6 +23,7 @@ fn case(kind: RunKind) -> Case {
         started_at: at(0),
         memo: Memo::default(),
         kind,
+        promoted_before: false,
         settings: settings("{}"),
     }
 }
@@ -39,6 +40,7 @@ fn seen(decision: Decision) -> Seen {
         missing,
         retry_after: Some(Duration::from_secs(120)),
         fired: decision == Decision::Abort,
+        stable_gone: false,
         earlier: analysis::Earlier {
             carried: Some(judge::judgement::Carried("counts".into())),
             canary_start_ms: Some(7),
@@ -97,7 +99,7 @@ fn too_little_is_running_until_the_deadline() {
         answer.message,
         "needs about 340 more requests, 2 min at 3/s"
     );
-    assert_eq!(answer.resume_at, Some(at(35)));
+    assert_eq!(answer.resume_at, Some(at(30)));
     assert_eq!(answer.finished_at, None);
     let memo = Memo::read(&answer.metadata).unwrap();
     assert_eq!(memo.looks, 1);
@@ -126,6 +128,40 @@ fn a_background_run_answers_before_its_last_step_ends() {
         "{}",
         answer.message
     );
+}
+
+#[test]
+fn a_measurement_begun_as_the_rollout_ends_does_not_pause_it() {
+    let gone = Seen {
+        stable_gone: true,
+        last_step_end: Some(at(1)),
+        ..seen(Decision::Inconclusive)
+    };
+    let over = Case {
+        promoted_before: true,
+        ..case(RunKind::Background)
+    };
+    let phase = |case: &Case, now, seen: &Seen| case.seen(at(now), &Ok(seen.clone())).phase;
+    assert_eq!(phase(&over, 2, &gone), Phase::Running);
+    // Each part of it is needed, and it ends.
+    assert_eq!(phase(&over, 62, &gone), Phase::Inconclusive);
+    let unjudged = case(RunKind::Background);
+    assert_eq!(phase(&unjudged, 2, &gone), Phase::Inconclusive);
+    let holding = Case {
+        kind: RunKind::Holding,
+        ..over.clone()
+    };
+    assert_eq!(phase(&holding, 301, &gone), Phase::Inconclusive);
+    let too_little = Seen {
+        stable_gone: false,
+        ..gone.clone()
+    };
+    assert_eq!(phase(&over, 2, &too_little), Phase::Inconclusive);
+    let fired = Seen {
+        fired: true,
+        ..gone
+    };
+    assert_eq!(phase(&over, 2, &fired), Phase::Inconclusive);
 }
 
 #[test]
@@ -181,7 +217,7 @@ fn without_room_it_waits_and_then_says_so() {
     let case = case(RunKind::Holding);
     let answer = case.crowded(at(0));
     assert_eq!(answer.phase, Phase::Running);
-    assert_eq!(answer.resume_at, Some(at(15)));
+    assert_eq!(answer.resume_at, Some(at(5)));
     assert_eq!(case.crowded(at(400)).phase, Phase::Error);
 }
 
