@@ -59,9 +59,13 @@ fn run(args: &Args, tally: &mut Tally) -> anyhow::Result<()> {
         runner::run(&stage, &chosen, tally)
     });
     if args.prepare {
-        progress::say("ready: box kubectl -- -n canary get rollout,pods; in the end: box down");
+        progress::say(
+            "ready: scripts/box kubectl -- -n canary get rollout,pods; in the end: make cluster-down",
+        );
     } else if args.keep {
-        progress::say("the cluster is left running: box kubectl -- get pods -A; box down");
+        progress::say(
+            "the cluster is left running: scripts/box kubectl --name e2e -- get pods -A; scripts/box down --name e2e",
+        );
     } else {
         cluster.down().context("the cluster does not end")?;
     }
