@@ -42,6 +42,8 @@ pub(crate) struct Framer {
     pub cut_lines: u64,
     /// Whether lines start with the runtime's timestamp.
     runtime_timestamps: bool,
+    /// Whether nothing but the newline is taken off.
+    raw: bool,
 }
 
 /// The parts of one long line that have come so far.
@@ -58,6 +60,14 @@ impl Framer {
     pub(crate) fn new(runtime_timestamps: bool) -> Self {
         Self {
             runtime_timestamps,
+            ..Self::default()
+        }
+    }
+
+    /// A framer of lines that no runtime has framed.
+    pub(crate) fn raw() -> Self {
+        Self {
+            raw: true,
             ..Self::default()
         }
     }
@@ -106,6 +116,9 @@ impl Framer {
     fn raw_line(&mut self, raw: &[u8], sink: &mut impl FnMut(Line<'_>)) {
         let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        if self.raw {
+            return self.emit(None, raw, sink);
+        }
         if raw.starts_with(br#"{"log":""#) && self.docker_line(raw, sink) {
             return;
         }

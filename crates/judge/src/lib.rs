@@ -37,6 +37,7 @@ pub mod redact;
 pub mod signs;
 mod strata;
 mod table;
+pub mod templates;
 mod trace;
 mod vetoes;
 

@@ -2,7 +2,7 @@
 //! a line → its template text.
 //!
 //! The signature hashes words and delimiters; a word with a digit counts as
-//! `*`. What must not be masked stays: an HTTP status (as its class), a level
+//! [`VARIABLE`]. What must not be masked stays: an HTTP status (as its class), a level
 //! given as a number or a letter with digits. Two lines with one signature
 //! have the same words, so level and kind are found once per signature.
 
@@ -304,12 +304,15 @@ pub(crate) fn is_method(word: &[u8]) -> bool {
     )
 }
 
+/// What stands for a variable part in a template's text.
+pub(crate) const VARIABLE: &str = "<*>";
+
 /// Longest template text in bytes.
 const MAX_TEXT_BYTES: usize = 400;
 /// Chunks of a template: what follows tells nothing new.
 const MAX_CHUNKS: usize = 48;
 
-/// The template text of a (redacted) line: words with digits become `*`, the
+/// The template text of a (redacted) line: words with digits become [`VARIABLE`], the
 /// spaces between chunks become one. JSON becomes its message and its keys.
 pub(crate) fn template(line: &str) -> String {
     let mut text = String::new();
@@ -369,9 +372,9 @@ fn mask_into(line: &str, text: &mut String) {
                 text.push_str("xx");
             } else if start == 0 && klog_letter(bytes).is_some() {
                 text.push_str(&line[..1]);
-                text.push('*');
-            } else if !text.ends_with('*') {
-                text.push('*');
+                text.push_str(VARIABLE);
+            } else if !text.ends_with(VARIABLE) {
+                text.push_str(VARIABLE);
             }
         }
     }
@@ -476,19 +479,19 @@ mod tests {
     #[test]
     fn templates_read_well() {
         let cases: &[(&str, &str)] = &[
-            ("500 - blue (1.000000s)", "5xx - blue (*)"),
-            ("took 12 ms  for user=7", "took * ms for user=*"),
+            ("500 - blue (1.000000s)", "5xx - blue (<*>)"),
+            ("took 12 ms  for user=7", "took <*> ms for user=<*>"),
             (
                 "2018-09-29 01:32:32.458 27096 DEBUG nova [req-1 2 - -] x",
-                "* *:*:* * DEBUG nova [* * - -] x",
+                "<*> <*>:<*>:<*> <*> DEBUG nova [<*> <*> - -] x",
             ),
             (
                 r#"{"level":"error","msg":"no user 7","id":"x","status":500}"#,
-                "ERROR no user * {id status=5xx}",
+                "ERROR no user <*> {id status=5xx}",
             ),
             (
                 "E0102 03:04:05.678901       1 a.go:12] x",
-                "E* *:*:* * a.go:*] x",
+                "E<*> <*>:<*>:<*> <*> a.go:<*>] x",
             ),
         ];
         for (line, text) in cases {

@@ -267,7 +267,7 @@ impl<C: Join> Miner<C> {
         Some(first)
     }
 
-    /// Replaces what differs between a template and `text` by `*`.
+    /// Replaces what differs between a template and `text` by `<*>`.
     fn generalise(&mut self, index: u32, text: &str) -> u32 {
         let entry = &mut self.entries[index as usize];
         if entry.text != text {
@@ -396,7 +396,7 @@ pub(crate) type Marks = Box<[u32]>;
 pub(crate) fn marks(text: &str) -> Marks {
     text.split(' ')
         .map(|chunk| {
-            if chunk == "*" {
+            if chunk == mask::VARIABLE {
                 return 0;
             }
             let hash = chunk.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
@@ -458,7 +458,7 @@ pub(crate) fn is_like(a: &[u32], b: &[u32], error: bool) -> bool {
         || !error && likeness.similarity >= MIN_SIMILARITY
 }
 
-/// The template of both texts: `*` where they differ, a key in front of it
+/// The template of both texts: `<*>` where they differ, a key in front of it
 /// stays.
 pub(crate) fn merged(a: &str, b: &str) -> String {
     let chunks: Vec<String> = a
@@ -473,7 +473,7 @@ pub(crate) fn merged(a: &str, b: &str) -> String {
                 .iter()
                 .rposition(|byte| matches!(byte, b'=' | b':'))
                 .map_or("", |at| a.get(..=at).unwrap_or_default());
-            format!("{key}*")
+            format!("{key}{}", mask::VARIABLE)
         })
         .collect();
     chunks.join(" ")

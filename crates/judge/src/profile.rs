@@ -89,7 +89,7 @@ pub struct Tally {
 /// One template of one log. No text in it is unredacted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
-    /// The text, variables as `*`.
+    /// The text, variables as `<*>`.
     pub text: String,
     /// How serious it is.
     pub level: Level,

@@ -155,7 +155,7 @@ fn has_word(lower: &str, word: &str) -> bool {
     false
 }
 
-/// "no error", "0 errors", "without errors": counts (masked as `*`) as well.
+/// "no error", "0 errors", "without errors": counts (masked as `<*>`) as well.
 fn is_negated(before: &str) -> bool {
     let word = before
         .trim_end()
@@ -164,18 +164,18 @@ fn is_negated(before: &str) -> bool {
         .unwrap_or_default();
     matches!(
         word,
-        "no" | "0" | "without" | "zero" | "not" | "non" | "any" | "never" | "*" | "if" | "on"
+        "no" | "0" | "without" | "zero" | "not" | "non" | "any" | "never" | "<*>" | "if" | "on"
     )
 }
 
-/// "errors: 0", "error=null", "failures=*": a field, and not a report.
+/// "errors: 0", "error=null", "failures=<*>": a field, and not a report.
 fn is_count_of_none(after: &str) -> bool {
     let Some(value) = after.strip_prefix([':', '=']) else {
         return after.starts_with("\":");
     };
     let value = value.trim_start().trim_start_matches(['"', '\'']);
     value.is_empty()
-        || value.starts_with(|c: char| c.is_ascii_digit() || c == '*' || c == '-')
+        || value.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '*' | '<') || c == '-')
         || ["null", "nil", "none", "false", "<nil>", "ok"]
             .iter()
             .any(|none| value.starts_with(none))

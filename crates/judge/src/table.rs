@@ -274,7 +274,9 @@ fn join_like(rows: Vec<Row>) -> Vec<Row> {
 }
 
 fn variables(text: &str) -> usize {
-    text.split(' ').filter(|chunk| *chunk == "*").count()
+    text.split(' ')
+        .filter(|chunk| *chunk == crate::mask::VARIABLE)
+        .count()
 }
 
 /// Pairs what vanished with what is new, most alike first.

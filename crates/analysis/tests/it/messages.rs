@@ -71,7 +71,7 @@ fn finding(class: FindingClass, title: &str) -> Finding {
         id: "f-3a91".into(),
         class,
         title: title.into(),
-        text: "java.lang.NullPointerException: * is null".into(),
+        text: "java.lang.NullPointerException: <*> is null".into(),
         sample: "java.lang.NullPointerException: user is null".into(),
         stable_count: 0,
         canary_count: 18,

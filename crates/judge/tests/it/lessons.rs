@@ -79,7 +79,7 @@ fn lesson_3_merging_does_not_cross_severity_nor_swallow_a_new_fatal_text() {
         .filter(|f| f.class == FindingClass::NewError)
         .map(|f| f.text.as_str())
         .collect();
-    assert_eq!(new, ["FATAL store orders lost data *"]);
+    assert_eq!(new, ["FATAL store orders lost data <*>"]);
     assert!(gate(&judgement, GateKind::NewErrors).fired);
 }
 
