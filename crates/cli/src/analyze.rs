@@ -1,16 +1,15 @@
 //! `canary-judge analyze`: two sets of files in, one verdict out.
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use analysis::files::{self, Log, Sources};
 use analysis::{Verdict, judge_gathered, report};
 use judge::{Decision, Policy};
 
-use crate::args::{AnalyzeConfig, Format, Input};
+use crate::args::{AnalyzeConfig, Format, Input, Output};
 use crate::mend::Failure;
-use crate::{json, progress, style};
+use crate::{json, output, progress, style};
 
 /// Reads, judges, writes the verdict; the exit code says it as well.
 ///
@@ -25,10 +24,19 @@ pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
         canary_pods: config.canary.pods,
         events: config.events,
     };
-    let gathered =
-        progress::while_working("reading the logs", config.progress, || files::read(sources))?;
+    let gathered = progress::while_working(
+        || "reading the logs …".to_owned(),
+        config.progress,
+        || files::read(sources),
+    )?;
     let verdict = judge_gathered(&gathered, &Policy::default());
-    write(&rendered(&verdict, config.format, config.color)?)?;
+    output::write(
+        &config.out,
+        &rendered(&verdict, config.format, config.color)?,
+    )?;
+    if let Output::File(_) = config.out {
+        output::stdout(&format!("{}\n", verdict.message))?;
+    }
     Ok(ExitCode::from(match verdict.decision {
         Decision::Promote => 0,
         Decision::Abort => 1,
@@ -71,9 +79,7 @@ fn logs(inputs: Vec<Input>) -> Vec<Log> {
 
 fn rendered(verdict: &Verdict, format: Format, color: bool) -> Result<String, Failure> {
     match format {
-        Format::Json => json::json(verdict).map_err(|error| {
-            Failure::caused(&error, "this is a defect of canary-judge: please report it")
-        }),
+        Format::Json => json::json(verdict).map_err(|error| Failure::defect(&error)),
         Format::Text => {
             let page = report::text(verdict);
             Ok(if color {
@@ -82,18 +88,5 @@ fn rendered(verdict: &Verdict, format: Format, color: bool) -> Result<String, Fa
                 page
             })
         }
-    }
-}
-
-/// Writes to standard output. A reader that has seen enough (`| head -1`) is
-/// no failure: the exit code still carries the verdict.
-fn write(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
-            format!("failed to write the verdict: {error}"),
-            "is the disk full? The verdict goes to standard output",
-        )),
-        _ => Ok(()),
     }
 }

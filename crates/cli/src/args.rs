@@ -13,6 +13,9 @@ use crate::mend::Failure;
 /// file to read.
 const MAX_LOGS: usize = 1_000;
 
+/// What stands for standard input or standard output where a file is named.
+const STANDARD: &str = "-";
+
 /// Judge a canary from the command line.
 #[derive(Debug, Parser)]
 #[command(name = "canary-judge", version, about, max_term_width = 100)]
@@ -24,6 +27,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum TypedCommand {
     Analyze(AnalyzeArgs),
+    Eval(EvalArgs),
 }
 
 /// Compare the logs of two versions and say promote, abort or inconclusive.
@@ -65,9 +69,37 @@ struct AnalyzeArgs {
     /// How the verdict is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Where to; `-` is standard output. With a file, the reason in one line
+    /// still goes to standard output
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    out: PathBuf,
     /// Whether to use colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     color: When,
+}
+
+/// Judge many pairs of logs and count how often the verdict is right.
+///
+/// Each pair is a folder of its own: FOLDER/<id>/stable.log and canary.log,
+/// plain or gzip (`.log.gz`), and label.json where the truth is known:
+/// {"promote": true}, or {"promote": false, "evidence_in_log": "strong"}
+/// (or weak, pod-state, none).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit code: 0 all pairs are judged, rightly or wrongly, 2 error.
+
+Examples:
+  canary-judge eval pairs
+  canary-judge eval pairs --out verdicts.jsonl
+  canary-judge eval pairs --out - | jq -r 'select(.verdict == \"abort\").id'")]
+struct EvalArgs {
+    /// The folder of pairs
+    folder: PathBuf,
+    /// Write {"id", "verdict", "confidence"} here, a line a pair in the order
+    /// of their ids; `-` is standard output, and the table then goes to
+    /// standard error
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// How a verdict is written.
@@ -91,6 +123,8 @@ enum When {
 pub enum Command {
     /// Judge files.
     Analyze(AnalyzeConfig),
+    /// Judge labelled pairs of files.
+    Eval(EvalConfig),
 }
 
 /// What to judge, and how to say it.
@@ -104,10 +138,42 @@ pub struct AnalyzeConfig {
     pub events: Option<PathBuf>,
     /// How the verdict is written.
     pub format: Format,
+    /// Where to.
+    pub out: Output,
     /// Whether the verdict is written in colours.
     pub color: bool,
     /// Whether somebody watches who wants to know that work goes on.
     pub progress: bool,
+}
+
+/// What to evaluate.
+#[derive(Debug)]
+pub struct EvalConfig {
+    /// The folder of pairs.
+    pub folder: PathBuf,
+    /// Where the verdicts go, if anywhere.
+    pub out: Option<Output>,
+    /// Whether somebody watches who wants to know that work goes on.
+    pub progress: bool,
+}
+
+/// Where an answer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Standard output.
+    Stdout,
+    /// A file, which is replaced.
+    File(PathBuf),
+}
+
+impl Output {
+    fn of(path: PathBuf) -> Self {
+        if path == Path::new(STANDARD) {
+            Self::Stdout
+        } else {
+            Self::File(path)
+        }
+    }
 }
 
 /// What was given of one version.
@@ -156,6 +222,11 @@ pub fn parse() -> Result<Command, Failure> {
 fn resolve(args: Args, surroundings: Surroundings) -> Result<Command, Failure> {
     match args.command {
         TypedCommand::Analyze(args) => args.resolve(surroundings).map(Command::Analyze),
+        TypedCommand::Eval(args) => Ok(Command::Eval(EvalConfig {
+            folder: args.folder,
+            out: args.out.map(Output::of),
+            progress: surroundings.stderr_is_terminal,
+        })),
     }
 }
 
@@ -186,6 +257,7 @@ impl AnalyzeArgs {
                 "add --canary-pods FILE and --stable-pods FILE from `kubectl get pods -o json`",
             ));
         }
+        let out = Output::of(self.out);
         Ok(AnalyzeConfig {
             stable,
             canary,
@@ -194,8 +266,13 @@ impl AnalyzeArgs {
             color: match self.color {
                 When::Always => true,
                 When::Never => false,
-                When::Auto => surroundings.stdout_is_terminal && !surroundings.no_color,
+                When::Auto => {
+                    surroundings.stdout_is_terminal
+                        && !surroundings.no_color
+                        && out == Output::Stdout
+                }
             },
+            out,
             progress: surroundings.stderr_is_terminal,
         })
     }
@@ -217,7 +294,7 @@ fn arm(name: &str, logs: Vec<PathBuf>, pods: Option<PathBuf>) -> Result<ArmFiles
     let logs = logs
         .into_iter()
         .map(|path| match path {
-            path if path == Path::new("-") => Input::Stdin,
+            path if path == Path::new(STANDARD) => Input::Stdin,
             path => Input::File(path),
         })
         .collect();
@@ -225,102 +302,4 @@ fn arm(name: &str, logs: Vec<PathBuf>, pods: Option<PathBuf>) -> Result<ArmFiles
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolved(typed: &[&str], surroundings: Surroundings) -> Result<AnalyzeConfig, String> {
-        let words = ["canary-judge", "analyze"]
-            .into_iter()
-            .chain(typed.iter().copied());
-        let args = Args::try_parse_from(words).map_err(|error| error.to_string())?;
-        let Command::Analyze(config) =
-            resolve(args, surroundings).map_err(|failure| failure.to_string())?;
-        Ok(config)
-    }
-
-    const SOME: [&str; 4] = ["--stable", "a", "--canary", "b"];
-
-    #[test]
-    fn the_grammar_holds_together() {
-        use clap::CommandFactory as _;
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn a_flag_takes_several_files_and_may_be_repeated() {
-        let typed = ["--stable", "a", "b", "--canary", "-", "--stable", "c"];
-        let config = resolved(&typed, Surroundings::default()).unwrap();
-        let file = |name: &str| Input::File(name.into());
-        assert_eq!(config.stable.logs, [file("a"), file("b"), file("c")]);
-        assert_eq!(config.canary.logs, [Input::Stdin]);
-    }
-
-    #[test]
-    fn pods_alone_are_something_to_judge() {
-        let typed = ["--stable", "a", "--canary-pods", "b"];
-        assert!(resolved(&typed, Surroundings::default()).is_ok());
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_with_its_mend() {
-        let terminal = Surroundings {
-            stdin_is_terminal: true,
-            ..Surroundings::default()
-        };
-        let pipe = Surroundings::default();
-        for (typed, surroundings, named) in [
-            (&["--stable", "a"][..], pipe, "hint: add --canary FILE"),
-            (&["--canary", "a"], pipe, "hint: add --stable FILE"),
-            (
-                &["--stable", "-", "--canary", "-"],
-                pipe,
-                "one standard input",
-            ),
-            (
-                &["--stable", "-", "-", "--canary", "a"],
-                pipe,
-                "one standard input",
-            ),
-            (
-                &["--stable", "-", "--canary", "a"],
-                terminal,
-                "this terminal",
-            ),
-            (
-                &["--stable", "a", "--canary", "b", "--events", "c"],
-                pipe,
-                "--canary-pods",
-            ),
-        ] {
-            let error = resolved(typed, surroundings).unwrap_err();
-            assert!(error.contains(named), "{typed:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn files_are_limited_in_number() {
-        let mut typed = SOME.to_vec();
-        typed.extend(["c"; MAX_LOGS - 1]);
-        assert!(resolved(&typed, Surroundings::default()).is_ok());
-        typed.push("c");
-        assert!(resolved(&typed, Surroundings::default()).is_err());
-    }
-
-    #[test]
-    fn colours_are_for_terminals_that_want_them() {
-        let color = |typed: &[&str], stdout_is_terminal, no_color| {
-            let surroundings = Surroundings {
-                stdout_is_terminal,
-                no_color,
-                ..Surroundings::default()
-            };
-            let typed = [&SOME[..], typed].concat();
-            resolved(&typed, surroundings).unwrap().color
-        };
-        assert!(color(&[], true, false));
-        assert!(!color(&[], false, false));
-        assert!(!color(&[], true, true));
-        assert!(color(&["--color", "always"], false, true));
-        assert!(!color(&["--color", "never"], true, false));
-    }
-}
+mod tests;

@@ -2,8 +2,10 @@
 
 mod analyze;
 mod args;
+mod eval;
 mod json;
 mod mend;
+mod output;
 mod progress;
 mod style;
 
@@ -29,5 +31,6 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Analyze(config) => analyze::analyze(config),
+        Command::Eval(config) => eval::eval(&config),
     }
 }

@@ -27,6 +27,11 @@ impl Failure {
         }
     }
 
+    /// A failure that only we can mend.
+    pub fn defect(error: &dyn Error) -> Self {
+        Self::caused(error, "this is a defect of canary-judge: please report it")
+    }
+
     /// A failure that carries its causes.
     pub fn caused(error: &dyn Error, hint: impl Into<String>) -> Self {
         let mut text = error.to_string();

@@ -10,7 +10,11 @@ const EVERY_MS: u64 = 1_000;
 
 /// Does the work; when `shown`, says on standard error each second what is
 /// being done, and wipes that line before it returns.
-pub fn while_working<T: Send>(what: &str, shown: bool, work: impl FnOnce() -> T + Send) -> T {
+pub fn while_working<T: Send>(
+    what: impl Fn() -> String + Send,
+    shown: bool,
+    work: impl FnOnce() -> T + Send,
+) -> T {
     if !shown {
         return work();
     }
@@ -23,7 +27,8 @@ pub fn while_working<T: Send>(what: &str, shown: bool, work: impl FnOnce() -> T 
                 == Err(RecvTimeoutError::Timeout)
             {
                 let seconds = start.elapsed().as_secs();
-                said |= write!(std::io::stderr().lock(), "\r{what} … {seconds} s").is_ok();
+                let line = format!("\r\u{1b}[K{}, {seconds} s", what());
+                said |= std::io::stderr().lock().write_all(line.as_bytes()).is_ok();
             }
             if said {
                 // It is only for the eye.

@@ -165,7 +165,7 @@ fn a_full_disk_is_no_verdict() {
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(
-        err.starts_with("error: failed to write the verdict: "),
+        err.starts_with("error: failed to write the answer: "),
         "{err}"
     );
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod errors;
+mod eval;
 mod verdicts;
 
 use std::io::Write as _;

@@ -348,3 +348,32 @@ fn help_has_examples_and_exit_codes() {
         assert!(ran.out.contains(text), "{text}:\n{}", ran.out);
     }
 }
+
+#[test]
+fn a_verdict_goes_to_a_file_and_its_reason_to_standard_output() {
+    let folder = Folder::with_examples();
+    let json = against_stable(&folder, "canary-broken.log", &["--format", "json"]);
+    let arguments = ["--format", "json", "--out", "verdict.json"];
+    let ran = against_stable(&folder, "canary-broken.log", &arguments);
+    assert_eq!(ran.code, ABORT);
+    assert_eq!(folder.read("verdict.json"), json.out.as_bytes());
+    let written: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(ran.out.strip_suffix('\n'), written["message"].as_str());
+    let nowhere = folder.run(&[
+        "analyze",
+        "--stable",
+        "stable.log",
+        "--canary",
+        "canary-broken.log",
+        "--out",
+        "no-folder/x",
+    ]);
+    assert_eq!((nowhere.code, nowhere.out.as_str()), (Some(2), ""));
+    assert!(
+        nowhere
+            .err
+            .starts_with("error: failed to write no-folder/x: "),
+        "{}",
+        nowhere.err
+    );
+}
