@@ -38,6 +38,7 @@ pub mod signs;
 mod strata;
 mod table;
 pub mod templates;
+pub mod timeline;
 mod trace;
 mod vetoes;
 
@@ -49,6 +50,7 @@ pub use judgement::{Decision, Judgement};
 pub use miner::MAX_TEMPLATES;
 pub use policy::Policy;
 pub use profile::{Profile, ProfileOptions, Profiler};
+pub use timeline::timeline;
 
 /// Judges the evidence.
 ///

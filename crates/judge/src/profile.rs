@@ -9,6 +9,7 @@ use crate::frame::{Framer, Line};
 use crate::level::Level;
 use crate::miner::{Join, Miner};
 use crate::signs::Crash;
+use crate::timeline::{History, Slice};
 use crate::trace::Trace;
 
 /// Errors of one log within this time are one episode: one cause that is
@@ -61,6 +62,8 @@ pub struct Profile {
     pub tallies: Vec<Tally>,
     /// The templates, in canonical order.
     pub templates: Vec<Template>,
+    /// What it said over its own time, to be shown.
+    pub history: History,
 }
 
 /// What a log counts in one bucket, over all templates.
@@ -402,6 +405,17 @@ impl Reader {
         self.profile.ends_in_traceback = kind.crash == Some(Crash::Traceback);
         let server_error = kind.traffic == Traffic::Request && kind.status_class == 5;
         let error = kind.level >= Level::Error;
+        if let Some(ms) = open.ms {
+            self.profile.history.add(
+                ms,
+                Slice {
+                    events: 1,
+                    errors: u64::from(error),
+                    requests: u64::from(kind.traffic == Traffic::Request),
+                    server_errors: u64::from(server_error),
+                },
+            );
+        }
         if kind.traffic != Traffic::Request && !error && !kind.suspect {
             return;
         }
