@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("go-plugin", &[]),
     ("rollouts-plugin", &["go-plugin"]),
     ("judge", &[]),
+    ("bench", &["judge"]),
     ("analysis", &["judge"]),
     ("metric-ai", &["analysis", "judge", "rollouts-plugin"]),
     ("cli", &["analysis", "judge", "rollouts-plugin"]),

@@ -1,0 +1,13 @@
+//! Measures the judge from outside, by its public interface alone.
+//!
+//! Each module measures one thing and gives numbers and tables; the binary
+//! `bench` prints them. Simulations are functions of a seed: who runs them
+//! again gets the same numbers.
+
+pub mod look;
+pub mod many;
+pub mod pairs;
+pub mod random;
+pub mod simulate;
+pub mod splits;
+pub mod table;

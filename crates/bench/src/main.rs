@@ -1,0 +1,71 @@
+//! `bench`: prints what is measured; tables to stdout, progress to stderr.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bench::splits;
+use clap::{Args, Parser, Subcommand};
+use judge::Policy;
+
+/// Measures the judge. What is simulated is the same in every run.
+#[derive(Debug, Parser)]
+#[command(name = "bench", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// False alarms: A/A splits of healthy logs, and healthy changes.
+    Splits(Splits),
+}
+
+#[derive(Debug, Args)]
+struct Splits {
+    /// Folder with recorded logs: `loghub-2k` and `pairs` in it.
+    #[arg(long, value_name = "FOLDER")]
+    shared: Option<PathBuf>,
+    /// Looks at each split, beside the one at everything.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    looks: u32,
+    /// Seeds of each kind of simulated split.
+    #[arg(long, default_value_t = 15)]
+    seeds: u64,
+    /// Only splits whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    match cli.command {
+        Command::Splits(args) => run_splits(&args, &mut out)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn run_splits(args: &Splits, out: &mut impl Write) -> Result<()> {
+    let policy = Policy::default();
+    let options = splits::Options {
+        shared: args.shared.as_deref(),
+        looks: args.looks,
+        seeds: args.seeds,
+        only: args.only.as_deref(),
+        policy: &policy,
+    };
+    let report = splits::run(&options)?;
+    writeln!(out, "{}", report.table)?;
+    for note in &report.notes {
+        writeln!(out, "- {note}")?;
+    }
+    let (table, _, notes) = splits::healthy_changes(&options);
+    writeln!(out, "\n{table}")?;
+    for note in &notes {
+        writeln!(out, "- {note}")?;
+    }
+    Ok(())
+}
