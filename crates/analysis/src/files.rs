@@ -4,6 +4,7 @@
 //! Files are profiled as they are read, side by side on a few threads, and
 //! never held in memory.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
@@ -61,7 +62,18 @@ impl fmt::Debug for Log {
 }
 
 impl Log {
-    fn name(&self) -> String {
+    /// What is known of its size before it is read; what is open already may
+    /// have any size.
+    fn size_bytes(&self) -> u64 {
+        match self {
+            Self::File(path) => path.metadata().map_or(0, |metadata| metadata.len()),
+            Self::Open { .. } => u64::MAX,
+        }
+    }
+
+    /// The path, or what it is called.
+    #[must_use]
+    pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Open { name, .. } => name.clone(),
@@ -163,6 +175,7 @@ pub fn read(sources: Sources) -> Result<Gathered, GatherError> {
     })
 }
 
+/// One log, read.
 struct ReadLog {
     name: String,
     profile: Profile,
@@ -175,7 +188,11 @@ fn profile_all(logs: Vec<(Arm, Log)>) -> Result<Vec<(Arm, ReadLog)>, GatherError
         .map_or(1, usize::from)
         .min(MAX_THREADS)
         .min(logs.len());
-    let queue = Mutex::new(logs.into_iter().enumerate());
+    // The largest first: one that is begun last would keep one core busy while
+    // the others have nothing left to do.
+    let mut logs: Vec<_> = logs.into_iter().enumerate().collect();
+    logs.sort_by_key(|(index, (_, log))| (Reverse(log.size_bytes()), *index));
+    let queue = Mutex::new(logs.into_iter());
     let work = || {
         let mut done = Vec::new();
         loop {
@@ -207,6 +224,24 @@ fn profile_all(logs: Vec<(Arm, Log)>) -> Result<Vec<(Arm, ReadLog)>, GatherError
 
 fn profile_one(log: Log) -> Result<ReadLog, GatherError> {
     let name = log.name();
+    let mut profiler = Profiler::new(ProfileOptions::default());
+    let left_out = stream(log, &mut |bytes| profiler.push(bytes))?;
+    Ok(ReadLog {
+        name,
+        profile: profiler.finish(),
+        left_out,
+    })
+}
+
+/// Reads a log, plain or gzip, piece by piece; why it was not read to its end,
+/// if it was not, or that there is nothing in it.
+///
+/// # Errors
+///
+/// [`GatherError`] naming the file: not there, a folder, binary, or damaged
+/// gzip.
+pub fn stream(log: Log, each: &mut dyn FnMut(&[u8])) -> Result<Option<String>, GatherError> {
+    let name = log.name();
     let mut reader: Box<dyn Read> = match log {
         Log::File(path) => Box::new(open(&path)?),
         Log::Open { reader, .. } => reader,
@@ -225,50 +260,56 @@ fn profile_one(log: Log) -> Result<ReadLog, GatherError> {
             file: name.clone(),
             source,
         };
-        let mut plain = MultiGzDecoder::new(io::BufReader::with_capacity(CHUNK_BYTES, whole));
-        profile(&name, &mut plain, MAX_LOG_BYTES, &gzip_error)
+        let plain = MultiGzDecoder::new(io::BufReader::with_capacity(CHUNK_BYTES, whole));
+        pieces(&name, plain, MAX_LOG_BYTES, each).map_err(|error| error.or(gzip_error))
     } else {
-        profile(&name, whole, MAX_LOG_BYTES, &read_error)
+        pieces(&name, whole, MAX_LOG_BYTES, each).map_err(|error| error.or(read_error))
     }
 }
 
-fn profile(
+/// Why the pieces of a log ended before it did.
+enum Broken {
+    Binary(GatherError),
+    Io(io::Error),
+}
+
+impl Broken {
+    fn or(self, io: impl FnOnce(io::Error) -> GatherError) -> GatherError {
+        match self {
+            Self::Binary(error) => error,
+            Self::Io(source) => io(source),
+        }
+    }
+}
+
+fn pieces(
     name: &str,
     reader: impl Read,
     limit_bytes: u64,
-    error: &dyn Fn(io::Error) -> GatherError,
-) -> Result<ReadLog, GatherError> {
-    let mut profiler = Profiler::new(ProfileOptions::default());
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<Option<String>, Broken> {
     // One byte more tells a log that is full from one that goes on.
     let mut reader = reader.take(limit_bytes.saturating_add(1));
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut total = 0_u64;
-    let mut left_out = None;
     loop {
-        let length = fill(&mut reader, &mut chunk).map_err(error)?;
+        let length = fill(&mut reader, &mut chunk).map_err(Broken::Io)?;
         if total == 0 && is_binary(&chunk[..length.min(HEAD_BYTES)]) {
-            return Err(GatherError::BinaryFile {
+            return Err(Broken::Binary(GatherError::BinaryFile {
                 file: name.to_owned(),
-            });
+            }));
         }
-        profiler.push(&chunk[..length]);
+        each(&chunk[..length]);
         total += length as u64;
         if total > limit_bytes {
-            left_out = Some(format!("only its first {limit_bytes} bytes were read"));
-            break;
+            return Ok(Some(format!(
+                "only its first {limit_bytes} bytes were read"
+            )));
         }
         if length < chunk.len() {
-            break;
+            return Ok((total == 0).then(|| "the log is empty".to_owned()));
         }
     }
-    if total == 0 {
-        left_out = Some("the log is empty".to_owned());
-    }
-    Ok(ReadLog {
-        name: name.to_owned(),
-        profile: profiler.finish(),
-        left_out,
-    })
 }
 
 /// Reads until the buffer is full or the end is there.
@@ -371,24 +412,23 @@ mod tests {
     fn a_log_without_end_is_read_only_so_far() {
         let read = |limit_bytes| {
             let endless = io::Cursor::new(vec![b'x'; 3 * CHUNK_BYTES]);
-            let error = |source| GatherError::ReadFile {
-                file: "log".to_owned(),
-                source,
-            };
-            profile("log", endless, limit_bytes, &error).expect("readable")
+            let mut total = 0;
+            let left_out = pieces("log", endless, limit_bytes, &mut |piece| {
+                total += piece.len() as u64;
+            });
+            let left_out = left_out.map_err(|broken| {
+                broken.or(|source| GatherError::ReadFile {
+                    file: "log".to_owned(),
+                    source,
+                })
+            });
+            (total, left_out.expect("readable"))
         };
         let limit_bytes = 2 * CHUNK_BYTES as u64;
-        let cut = read(limit_bytes);
-        assert!(cut.left_out.is_some());
-        assert!(
-            cut.profile.bytes <= limit_bytes + 1,
-            "{}",
-            cut.profile.bytes
-        );
-        assert_eq!(
-            read(3 * CHUNK_BYTES as u64).left_out,
-            None,
-            "exactly full is whole"
-        );
+        let (total, left_out) = read(limit_bytes);
+        assert!(left_out.is_some());
+        assert!(total <= limit_bytes + 1, "{total}");
+        let (_, left_out) = read(3 * CHUNK_BYTES as u64);
+        assert_eq!(left_out, None, "exactly full is whole");
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use analysis::files::{self, Log, Sources};
+use analysis::files::{self, Sources};
 use analysis::{Verdict, judge_gathered, report};
 use judge::{Decision, Policy};
 
 use crate::args::{AnalyzeConfig, Format, Input, Output};
 use crate::mend::Failure;
-use crate::{json, output, progress, style};
+use crate::{input, json, output, progress, style};
 
 /// Reads, judges, writes the verdict; the exit code says it as well.
 ///
@@ -18,8 +18,8 @@ use crate::{json, output, progress, style};
 pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
     refuse_twice_given(&config)?;
     let sources = Sources {
-        stable: logs(config.stable.logs),
-        canary: logs(config.canary.logs),
+        stable: input::logs(config.stable.logs),
+        canary: input::logs(config.canary.logs),
         stable_pods: config.stable.pods,
         canary_pods: config.canary.pods,
         events: config.events,
@@ -62,19 +62,6 @@ fn refuse_twice_given(config: &AnalyzeConfig) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn logs(inputs: Vec<Input>) -> Vec<Log> {
-    inputs
-        .into_iter()
-        .map(|input| match input {
-            Input::File(path) => Log::File(path),
-            Input::Stdin => Log::Open {
-                name: "standard input".to_owned(),
-                reader: Box::new(std::io::stdin()),
-            },
-        })
-        .collect()
 }
 
 fn rendered(verdict: &Verdict, format: Format, color: bool) -> Result<String, Failure> {

@@ -28,6 +28,7 @@ struct Args {
 enum TypedCommand {
     Analyze(AnalyzeArgs),
     Eval(EvalArgs),
+    Templates(TemplatesArgs),
 }
 
 /// Compare the logs of two versions and say promote, abort or inconclusive.
@@ -102,6 +103,47 @@ struct EvalArgs {
     out: Option<PathBuf>,
 }
 
+/// Show the templates of logs: what their events have in common.
+///
+/// Variable parts, and what is redacted, are written <*>. Logs are read as one
+/// stream, in the order given, plain or gzip.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Formats:
+  text  a table, the most frequent template first, with its level and a sample
+  tsv   a line an event, in their order: group, TAB, template
+  json  one object: {\"events\", \"templates\": [{\"group\", \"template\", \"level\", \"count\", \"sample\"}]}
+
+Exit code: 0 done, 2 error.
+
+Examples:
+  canary-judge templates app.log
+  kubectl logs POD | canary-judge templates - --format json | jq '.templates[].template'
+  canary-judge templates messages.txt --one-event-per-line --format tsv")]
+struct TemplatesArgs {
+    /// Logs; `-` reads standard input
+    #[arg(required = true, num_args = 1.., value_name = "FILE")]
+    logs: Vec<PathBuf>,
+    /// How they are written; by default text on a terminal, else tsv
+    #[arg(long, value_enum)]
+    format: Option<TemplatesFormat>,
+    /// Take each line as an event as it stands: no timestamp or framing is
+    /// taken off, and stack traces are not joined with the line before them
+    #[arg(long)]
+    one_event_per_line: bool,
+}
+
+/// How templates are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TemplatesFormat {
+    /// A table for people.
+    Text,
+    /// A line an event.
+    Tsv,
+    /// One JSON object.
+    Json,
+}
+
 /// How a verdict is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -125,6 +167,8 @@ pub enum Command {
     Analyze(AnalyzeConfig),
     /// Judge labelled pairs of files.
     Eval(EvalConfig),
+    /// Show what the lines of logs have in common.
+    Templates(TemplatesConfig),
 }
 
 /// What to judge, and how to say it.
@@ -153,6 +197,19 @@ pub struct EvalConfig {
     pub folder: PathBuf,
     /// Where the verdicts go, if anywhere.
     pub out: Option<Output>,
+    /// Whether somebody watches who wants to know that work goes on.
+    pub progress: bool,
+}
+
+/// What to mine.
+#[derive(Debug)]
+pub struct TemplatesConfig {
+    /// The logs, read one after the other.
+    pub logs: Vec<Input>,
+    /// How the templates are written.
+    pub format: TemplatesFormat,
+    /// Whether each line is an event as it stands.
+    pub one_event_per_line: bool,
     /// Whether somebody watches who wants to know that work goes on.
     pub progress: bool,
 }
@@ -227,6 +284,7 @@ fn resolve(args: Args, surroundings: Surroundings) -> Result<Command, Failure> {
             out: args.out.map(Output::of),
             progress: surroundings.stderr_is_terminal,
         })),
+        TypedCommand::Templates(args) => args.resolve(surroundings).map(Command::Templates),
     }
 }
 
@@ -234,23 +292,11 @@ impl AnalyzeArgs {
     fn resolve(self, surroundings: Surroundings) -> Result<AnalyzeConfig, Failure> {
         let stable = arm("stable", self.stable, self.stable_pods)?;
         let canary = arm("canary", self.canary, self.canary_pods)?;
-        let from_stdin = [&stable, &canary]
-            .into_iter()
-            .flat_map(|arm| &arm.logs)
-            .filter(|input| **input == Input::Stdin)
-            .count();
-        if from_stdin > 1 {
-            return Err(Failure::new(
-                "`-` is given more than once, and there is one standard input",
-                "save all logs but one to files: `kubectl logs POD --timestamps > FILE`",
-            ));
-        }
-        if from_stdin == 1 && surroundings.stdin_is_terminal {
-            return Err(Failure::new(
-                "`-` reads standard input, which is this terminal",
-                "pipe a log into it: `kubectl logs POD | canary-judge analyze --stable FILE --canary -`",
-            ));
-        }
+        one_stdin(
+            stable.logs.iter().chain(&canary.logs),
+            surroundings,
+            "kubectl logs POD | canary-judge analyze --stable FILE --canary -",
+        )?;
         if self.events.is_some() && stable.pods.is_none() && canary.pods.is_none() {
             return Err(Failure::new(
                 "--events without pods: events belong to a version by the pods they are about",
@@ -278,6 +324,64 @@ impl AnalyzeArgs {
     }
 }
 
+impl TemplatesArgs {
+    fn resolve(self, surroundings: Surroundings) -> Result<TemplatesConfig, Failure> {
+        if self.logs.len() > MAX_LOGS {
+            return Err(Failure::new(
+                format!("{} logs are named, more than {MAX_LOGS}", self.logs.len()),
+                "concatenate them: `cat FILE... | canary-judge templates -`",
+            ));
+        }
+        let logs = inputs(self.logs);
+        one_stdin(
+            logs.iter(),
+            surroundings,
+            "kubectl logs POD | canary-judge templates -",
+        )?;
+        let by_default = if surroundings.stdout_is_terminal {
+            TemplatesFormat::Text
+        } else {
+            TemplatesFormat::Tsv
+        };
+        Ok(TemplatesConfig {
+            logs,
+            format: self.format.unwrap_or(by_default),
+            one_event_per_line: self.one_event_per_line,
+            progress: surroundings.stderr_is_terminal,
+        })
+    }
+}
+
+/// Refuses standard input where it cannot be read: twice, or a terminal.
+fn one_stdin<'a>(
+    inputs: impl Iterator<Item = &'a Input>,
+    surroundings: Surroundings,
+    example: &str,
+) -> Result<(), Failure> {
+    match inputs.filter(|input| **input == Input::Stdin).count() {
+        0 => Ok(()),
+        1 if surroundings.stdin_is_terminal => Err(Failure::new(
+            "`-` reads standard input, which is this terminal",
+            format!("pipe a log into it: `{example}`"),
+        )),
+        1 => Ok(()),
+        _ => Err(Failure::new(
+            "`-` is given more than once, and there is one standard input",
+            "save all logs but one to files: `kubectl logs POD --timestamps > FILE`",
+        )),
+    }
+}
+
+fn inputs(paths: Vec<PathBuf>) -> Vec<Input> {
+    paths
+        .into_iter()
+        .map(|path| match path {
+            path if path == Path::new(STANDARD) => Input::Stdin,
+            path => Input::File(path),
+        })
+        .collect()
+}
+
 fn arm(name: &str, logs: Vec<PathBuf>, pods: Option<PathBuf>) -> Result<ArmFiles, Failure> {
     if logs.is_empty() && pods.is_none() {
         return Err(Failure::new(
@@ -291,14 +395,10 @@ fn arm(name: &str, logs: Vec<PathBuf>, pods: Option<PathBuf>) -> Result<ArmFiles
             "name the logs of some of the pods",
         ));
     }
-    let logs = logs
-        .into_iter()
-        .map(|path| match path {
-            path if path == Path::new(STANDARD) => Input::Stdin,
-            path => Input::File(path),
-        })
-        .collect();
-    Ok(ArmFiles { logs, pods })
+    Ok(ArmFiles {
+        logs: inputs(logs),
+        pods,
+    })
 }
 
 #[cfg(test)]

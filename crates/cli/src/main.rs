@@ -3,11 +3,13 @@
 mod analyze;
 mod args;
 mod eval;
+mod input;
 mod json;
 mod mend;
 mod output;
 mod progress;
 mod style;
+mod templates;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -32,5 +34,6 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Analyze(config) => analyze::analyze(config),
         Command::Eval(config) => eval::eval(&config),
+        Command::Templates(config) => templates::templates(config),
     }
 }

@@ -98,3 +98,22 @@ fn colours_are_for_terminals_that_want_them() {
     assert!(color(&["--color", "always"], false, true));
     assert!(!color(&["--color", "never"], true, false));
 }
+
+#[test]
+fn templates_are_a_table_on_a_terminal_and_tsv_elsewhere() {
+    let format = |typed: &[&str], stdout_is_terminal| {
+        let words = ["canary-judge", "templates", "a"].into_iter();
+        let args = Args::try_parse_from(words.chain(typed.iter().copied())).unwrap();
+        let surroundings = Surroundings {
+            stdout_is_terminal,
+            ..Surroundings::default()
+        };
+        match resolve(args, surroundings).unwrap() {
+            Command::Templates(config) => config.format,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(format(&[], true), TemplatesFormat::Text);
+    assert_eq!(format(&[], false), TemplatesFormat::Tsv);
+    assert_eq!(format(&["--format", "json"], true), TemplatesFormat::Json);
+}

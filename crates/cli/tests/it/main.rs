@@ -4,6 +4,7 @@
 
 mod errors;
 mod eval;
+mod templates;
 mod verdicts;
 
 use std::io::Write as _;
