@@ -7,6 +7,7 @@
 pub mod look;
 pub mod many;
 pub mod pairs;
+pub mod power;
 pub mod random;
 pub mod simulate;
 pub mod splits;

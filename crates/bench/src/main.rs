@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bench::splits;
+use bench::{power, splits};
 use clap::{Args, Parser, Subcommand};
 use judge::Policy;
 
@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// False alarms: A/A splits of healthy logs, and healthy changes.
     Splits(Splits),
+    /// How soon faults are caught.
+    Power(Power),
 }
 
 #[derive(Debug, Args)]
@@ -38,11 +40,25 @@ struct Splits {
     only: Option<String>,
 }
 
+#[derive(Debug, Args)]
+struct Power {
+    /// Runs of each fault that has a target.
+    #[arg(long, default_value_t = 200)]
+    runs: u64,
+    /// Runs of each point of the curve and of each other fault.
+    #[arg(long, default_value_t = 40)]
+    curve_runs: u64,
+    /// Only faults whose name contains this, and no curve.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
     let mut out = io::stdout().lock();
     match cli.command {
         Command::Splits(args) => run_splits(&args, &mut out)?,
+        Command::Power(args) => run_power(&args, &mut out)?,
     }
     out.flush()?;
     Ok(())
@@ -66,6 +82,28 @@ fn run_splits(args: &Splits, out: &mut impl Write) -> Result<()> {
     writeln!(out, "\n{table}")?;
     for note in &notes {
         writeln!(out, "- {note}")?;
+    }
+    Ok(())
+}
+
+fn run_power(args: &Power, out: &mut impl Write) -> Result<()> {
+    let policy = Policy::default();
+    let wanted = |name: &str| args.only.as_deref().is_none_or(|only| name.contains(only));
+    let mut targets = power::targets();
+    targets.retain(|target| wanted(&target.scenario.name));
+    let scenarios: Vec<_> = targets.into_iter().map(|target| target.scenario).collect();
+    let powers = power::measure("faults with a target", &scenarios, args.runs, &policy);
+    let title = "Faults with a target, 80 requests/s in all: aborted by look";
+    writeln!(out, "{}", power::table(title, &scenarios, &powers))?;
+    let mut faults = power::other_faults();
+    faults.retain(|scenario| wanted(&scenario.name));
+    let powers = power::measure("other faults", &faults, args.curve_runs, &policy);
+    let title = "Other faults, 80 requests/s in all: aborted by look";
+    writeln!(out, "{}", power::table(title, &faults, &powers))?;
+    if args.only.is_none() {
+        for table in power::curve(args.curve_runs, &policy) {
+            writeln!(out, "{table}")?;
+        }
     }
     Ok(())
 }

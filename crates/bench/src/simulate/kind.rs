@@ -132,6 +132,8 @@ pub struct Version {
     pub reworded: bool,
     /// The extra INFO line that a kind writes beside each unit of work.
     pub audit: bool,
+    /// Another such line, of web services only.
+    pub notices: bool,
     /// Lines that each pod writes at start-up, times the usual.
     pub start_up: u32,
     /// Connection errors while a pod starts, before it is ready.
@@ -157,6 +159,7 @@ impl Default for Version {
             new_info: false,
             reworded: false,
             audit: true,
+            notices: true,
             start_up: 1,
             start_up_errors: 0,
             dropped: 0.0,

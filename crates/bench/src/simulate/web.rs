@@ -103,6 +103,9 @@ fn extras(scene: &mut Scene<'_>) {
         };
         scene.say(text);
     }
+    if scene.version.notices && scene.random.chance(0.3) {
+        scene.say(format!("INFO confirmation for user {number} queued"));
+    }
     if scene.version.new_info {
         let text = format!(
             "INFO price rules {} evaluated in {} us",
