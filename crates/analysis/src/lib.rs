@@ -18,6 +18,7 @@
 //! | [`decide`](mod@decide) | judgement → verdict | no |
 //! | [`message`] | the reason in one line | no |
 //! | [`report`] | the reason in a page of text | no |
+//! | [`policy_file`] | thresholds from a file | no |
 //! | [`steps`] | when a rollout's last step can end | no |
 //! | [`selector`] | label selectors | no |
 
@@ -28,6 +29,7 @@ pub mod files;
 pub mod limits;
 pub mod message;
 pub mod objects;
+pub mod policy_file;
 pub mod report;
 pub mod request;
 pub mod selector;

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use analysis::files::{self, Sources};
 use analysis::{Verdict, judge_gathered, report};
-use judge::{Decision, Policy};
+use judge::Decision;
 
 use crate::args::{AnalyzeConfig, Format, Input, Output};
 use crate::mend::Failure;
-use crate::{input, json, output, progress, style};
+use crate::{input, json, output, policy, progress, style};
 
 /// Reads, judges, writes the verdict; the exit code says it as well.
 ///
@@ -17,6 +17,7 @@ use crate::{input, json, output, progress, style};
 /// Something could not be read or written.
 pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
     refuse_twice_given(&config)?;
+    let policy = policy::load(config.policy.as_deref())?;
     let sources = Sources {
         stable: input::logs(config.stable.logs),
         canary: input::logs(config.canary.logs),
@@ -29,7 +30,7 @@ pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
         config.progress,
         || files::read(sources),
     )?;
-    let verdict = judge_gathered(&gathered, &Policy::default());
+    let verdict = judge_gathered(&gathered, &policy.policy);
     output::write(
         &config.out,
         &rendered(&verdict, config.format, config.color)?,

@@ -2,6 +2,7 @@
 //!
 //! The only place that reads either.
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,7 @@ enum TypedCommand {
     Analyze(AnalyzeArgs),
     Eval(EvalArgs),
     Templates(TemplatesArgs),
+    ExplainPolicy(ExplainPolicyArgs),
 }
 
 /// Compare the logs of two versions and say promote, abort or inconclusive.
@@ -67,6 +69,8 @@ struct AnalyzeArgs {
     /// Events, from `kubectl get events -o json`; those about these pods count
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// How the verdict is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -101,6 +105,8 @@ struct EvalArgs {
     /// standard error
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    policy: PolicyArgs,
 }
 
 /// Show the templates of logs: what their events have in common.
@@ -131,6 +137,60 @@ struct TemplatesArgs {
     /// taken off, and stack traces are not joined with the line before them
     #[arg(long)]
     one_event_per_line: bool,
+}
+
+/// Show every threshold in force: its default, its range, what it means and
+/// whether a policy file sets it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Formats:
+  text  a list for people
+  toml  a policy file to start from, every default as a comment
+  json  one object: {\"thresholds\": [{\"name\", \"value\", \"default\", \"min\", \"max\", \"unit\", \"meaning\", \"from\"}],
+        \"ignore\": [{\"what\", \"pattern\", \"reason\", \"until\", \"expired\"}]}
+
+Exit code: 0 done, 2 the policy file has mistakes.
+
+Examples:
+  canary-judge explain-policy
+  canary-judge explain-policy --policy policy.toml
+  canary-judge explain-policy --format toml > policy.toml")]
+struct ExplainPolicyArgs {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = PolicyFormat::Text)]
+    format: PolicyFormat,
+}
+
+/// How a policy is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyFormat {
+    /// A list for people.
+    Text,
+    /// A policy file.
+    Toml,
+    /// One JSON object.
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+struct PolicyArgs {
+    /// Thresholds, and what to ignore, as TOML; `explain-policy` shows them
+    // Not a path to clap: an empty variable is as good as none.
+    #[arg(
+        long = "policy",
+        env = "CANARY_JUDGE_POLICY",
+        value_name = "FILE",
+        value_parser = clap::value_parser!(OsString)
+    )]
+    file: Option<OsString>,
+}
+
+impl PolicyArgs {
+    fn path(self) -> Option<PathBuf> {
+        self.file.filter(|file| !file.is_empty()).map(PathBuf::from)
+    }
 }
 
 /// How templates are written.
@@ -169,6 +229,8 @@ pub enum Command {
     Eval(EvalConfig),
     /// Show what the lines of logs have in common.
     Templates(TemplatesConfig),
+    /// Show the thresholds in force.
+    ExplainPolicy(ExplainPolicyConfig),
 }
 
 /// What to judge, and how to say it.
@@ -180,6 +242,8 @@ pub struct AnalyzeConfig {
     pub canary: ArmFiles,
     /// Events of either.
     pub events: Option<PathBuf>,
+    /// The policy file, if there is one.
+    pub policy: Option<PathBuf>,
     /// How the verdict is written.
     pub format: Format,
     /// Where to.
@@ -197,6 +261,8 @@ pub struct EvalConfig {
     pub folder: PathBuf,
     /// Where the verdicts go, if anywhere.
     pub out: Option<Output>,
+    /// The policy file, if there is one.
+    pub policy: Option<PathBuf>,
     /// Whether somebody watches who wants to know that work goes on.
     pub progress: bool,
 }
@@ -212,6 +278,15 @@ pub struct TemplatesConfig {
     pub one_event_per_line: bool,
     /// Whether somebody watches who wants to know that work goes on.
     pub progress: bool,
+}
+
+/// What to explain.
+#[derive(Debug)]
+pub struct ExplainPolicyConfig {
+    /// The policy file, if there is one.
+    pub policy: Option<PathBuf>,
+    /// How it is written.
+    pub format: PolicyFormat,
 }
 
 /// Where an answer goes.
@@ -282,9 +357,14 @@ fn resolve(args: Args, surroundings: Surroundings) -> Result<Command, Failure> {
         TypedCommand::Eval(args) => Ok(Command::Eval(EvalConfig {
             folder: args.folder,
             out: args.out.map(Output::of),
+            policy: args.policy.path(),
             progress: surroundings.stderr_is_terminal,
         })),
         TypedCommand::Templates(args) => args.resolve(surroundings).map(Command::Templates),
+        TypedCommand::ExplainPolicy(args) => Ok(Command::ExplainPolicy(ExplainPolicyConfig {
+            policy: args.policy.path(),
+            format: args.format,
+        })),
     }
 }
 
@@ -308,6 +388,7 @@ impl AnalyzeArgs {
             stable,
             canary,
             events: self.events,
+            policy: self.policy.path(),
             format: self.format,
             color: match self.color {
                 When::Always => true,

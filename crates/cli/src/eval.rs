@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::args::{EvalConfig, Output};
 use crate::mend::Failure;
-use crate::{output, progress};
+use crate::{output, policy, progress};
 
 use pairs::Pair;
 use score::{Outcome, Table};
@@ -38,8 +38,8 @@ struct Line<'a> {
 /// # Errors
 /// The folder holds no pair, or something could not be read or written.
 pub fn eval(config: &EvalConfig) -> Result<ExitCode, Failure> {
+    let policy = policy::load(config.policy.as_deref())?.policy;
     let pairs = pairs::find(&config.folder)?;
-    let policy = Policy::default();
     let done = AtomicUsize::new(0);
     let outcomes = progress::while_working(
         || {

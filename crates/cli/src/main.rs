@@ -3,10 +3,12 @@
 mod analyze;
 mod args;
 mod eval;
+mod explain_policy;
 mod input;
 mod json;
 mod mend;
 mod output;
+mod policy;
 mod progress;
 mod style;
 mod templates;
@@ -35,5 +37,6 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Analyze(config) => analyze::analyze(config),
         Command::Eval(config) => eval::eval(&config),
         Command::Templates(config) => templates::templates(config),
+        Command::ExplainPolicy(config) => explain_policy::explain_policy(&config),
     }
 }

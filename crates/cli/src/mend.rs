@@ -15,6 +15,8 @@ const MAX_TEXT_BYTES: usize = 1_000;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     text: String,
+    /// What belongs to the text, a line each.
+    details: Vec<String>,
     hint: String,
 }
 
@@ -23,7 +25,16 @@ impl Failure {
     pub fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             text: text.into(),
+            details: Vec::new(),
             hint: hint.into(),
+        }
+    }
+
+    /// The same with a line for each detail.
+    pub fn with_details(self, details: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            details: details.into_iter().collect(),
+            ..self
         }
     }
 
@@ -47,6 +58,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "error: {}", one_line(&self.text, MAX_TEXT_BYTES))?;
+        for detail in &self.details {
+            writeln!(out, "  {}", one_line(detail, MAX_TEXT_BYTES))?;
+        }
         writeln!(out, "hint: {}", one_line(&self.hint, MAX_TEXT_BYTES))
     }
 }

@@ -4,6 +4,7 @@
 
 mod errors;
 mod eval;
+mod policy;
 mod templates;
 mod verdicts;
 
