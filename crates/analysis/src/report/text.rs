@@ -1,0 +1,164 @@
+//! The reason in a page of plain text.
+
+use std::fmt::Write as _;
+
+use judge::judgement::{ExposureUnit, Finding, FindingClass, Gate};
+
+use super::words::{arm_name, class_name, gate_name, percent, share, time};
+use crate::decide::Verdict;
+use crate::message::{count, one_line, points};
+
+/// Findings that a page shows; the rest is counted.
+const MAX_FINDINGS: usize = 20;
+
+/// Entries of what was left out that a page shows.
+const MAX_LEFT_OUT: usize = 20;
+
+/// The longest line of log text on a page, in bytes.
+const MAX_LINE_BYTES: usize = 400;
+
+/// The verdict as a page of plain text, which ends with a newline.
+#[must_use]
+pub fn text(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = write(&mut out, verdict);
+    out
+}
+
+fn write(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    let judgement = &verdict.judgement;
+    writeln!(out, "{}", verdict.message)?;
+    writeln!(out, "confidence {} %", verdict.confidence)?;
+    arms(out, verdict)?;
+    section(out, "Vetoes", &judgement.vetoes)?;
+    let fired: Vec<&Gate> = judgement.gates.iter().filter(|gate| gate.fired).collect();
+    if !fired.is_empty() {
+        writeln!(out, "\nGates that fired")?;
+        for gate in fired {
+            gate_line(out, gate)?;
+        }
+    }
+    section(out, "Findings", &judgement.findings)?;
+    left_out(out, verdict)
+}
+
+fn arms(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    let exposure = &verdict.judgement.exposure;
+    let unit = match exposure.unit {
+        ExposureUnit::Requests => "requests",
+        ExposureUnit::Events => "events",
+        ExposureUnit::None => return Ok(()),
+    };
+    writeln!(
+        out,
+        "\n{:<10}{:>12}{:>12}{:>10}",
+        "", unit, "errors", "share"
+    )?;
+    for (arm, errors, all) in [
+        ("canary", exposure.canary_errors, exposure.canary),
+        ("stable", exposure.stable_errors, exposure.stable),
+    ] {
+        writeln!(
+            out,
+            "{arm:<10}{:>12}{:>12}{:>10}",
+            count(all),
+            count(errors),
+            share(errors, all)
+        )?;
+    }
+    Ok(())
+}
+
+fn gate_line(out: &mut String, gate: &Gate) -> std::fmt::Result {
+    writeln!(
+        out,
+        "  {:<15} canary {} ({}), stable {} ({}): {}",
+        gate_name(gate.kind),
+        count(gate.canary_count),
+        percent(gate.canary_rate),
+        count(gate.stable_count),
+        percent(gate.stable_rate),
+        points(gate.canary_rate - gate.stable_rate),
+    )
+}
+
+fn section(out: &mut String, heading: &str, findings: &[Finding]) -> std::fmt::Result {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{heading}")?;
+    for finding in findings.iter().take(MAX_FINDINGS) {
+        finding_lines(out, finding)?;
+    }
+    if findings.len() > MAX_FINDINGS {
+        writeln!(out, "  and {} more", findings.len() - MAX_FINDINGS)?;
+    }
+    Ok(())
+}
+
+fn finding_lines(out: &mut String, finding: &Finding) -> std::fmt::Result {
+    writeln!(
+        out,
+        "  {} [{}] ({})",
+        one_line(&finding.title, MAX_LINE_BYTES),
+        class_name(finding.class),
+        finding.id
+    )?;
+    write!(out, "    canary {}", count(finding.canary_count))?;
+    let is_state = finding.class == FindingClass::PodState;
+    if !is_state {
+        write!(out, " ({})", percent(finding.canary_rate))?;
+    }
+    if finding.canary_pods_total > 0 {
+        write!(
+            out,
+            " in {}/{} pods",
+            finding.canary_pods, finding.canary_pods_total
+        )?;
+    }
+    write!(out, ", stable {}", count(finding.stable_count))?;
+    if !is_state {
+        write!(out, " ({})", percent(finding.stable_rate))?;
+    }
+    if let Some(ratio) = &finding.ratio {
+        write!(
+            out,
+            ", ratio {:.1} (95 %: {:.1} to {:.1})",
+            ratio.estimate, ratio.low, ratio.high
+        )?;
+    }
+    writeln!(out)?;
+    if let (Some(first), Some(last)) = (time(finding.first_ms), time(finding.last_ms)) {
+        writeln!(out, "    first {first}, last {last}")?;
+    }
+    let shown = if finding.sample.is_empty() {
+        &finding.text
+    } else {
+        &finding.sample
+    };
+    if !shown.is_empty() && *shown != finding.title {
+        writeln!(out, "    | {}", one_line(shown, MAX_LINE_BYTES))?;
+    }
+    Ok(())
+}
+
+fn left_out(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    if verdict.left_out.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nLeft out")?;
+    for entry in verdict.left_out.iter().take(MAX_LEFT_OUT) {
+        writeln!(
+            out,
+            "  {} {}: {}",
+            arm_name(entry.arm),
+            one_line(&entry.what, MAX_LINE_BYTES),
+            one_line(&entry.why, MAX_LINE_BYTES)
+        )?;
+    }
+    if verdict.left_out.len() > MAX_LEFT_OUT {
+        writeln!(out, "  and {} more", verdict.left_out.len() - MAX_LEFT_OUT)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Names and numbers as all reports write them.
+
+use judge::Arm;
+use judge::judgement::{FindingClass, GateKind};
+
+pub(super) fn gate_name(kind: GateKind) -> &'static str {
+    match kind {
+        GateKind::ErrorRate => "error rate",
+        GateKind::NewErrors => "new errors",
+        GateKind::ServerErrors => "5xx responses",
+        GateKind::Latency => "latency",
+        GateKind::WarnRate => "warnings",
+        GateKind::Vanished => "vanished lines",
+        GateKind::Silence => "silence",
+        GateKind::Metric => "metric",
+    }
+}
+
+pub(super) fn class_name(class: FindingClass) -> &'static str {
+    match class {
+        FindingClass::PodState => "pod state",
+        FindingClass::Crash => "crash",
+        FindingClass::NewError => "new error",
+        FindingClass::MoreErrors => "more errors",
+        FindingClass::ServerErrors => "5xx responses",
+        FindingClass::Warning => "warning",
+        FindingClass::Latency => "slower",
+        FindingClass::Vanished => "vanished",
+        FindingClass::Metric => "metric",
+        FindingClass::New => "new, no sign of failure",
+    }
+}
+
+pub(super) fn arm_name(arm: Arm) -> &'static str {
+    match arm {
+        Arm::Stable => "stable",
+        Arm::Canary => "canary",
+    }
+}
+
+/// `4.9 %`; `-` of nothing.
+pub(super) fn share(part: u64, all: u64) -> String {
+    if all == 0 {
+        return "-".to_owned();
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "one decimal of a percentage is shown"
+    )]
+    let share = part as f64 / all as f64;
+    percent(share)
+}
+
+/// `4.9 %`; what is there and rounds to nothing is `< 0.1 %`.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < 0.1 {
+        "< 0.1 %".to_owned()
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+/// `2026-11-22T02:42:49Z`.
+pub(super) fn time(ms: Option<i64>) -> Option<String> {
+    jiff::Timestamp::from_millisecond(ms?)
+        .ok()
+        .map(|time| format!("{time:.0}"))
+}
