@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{json, mask};
+use crate::{json, status};
 
 /// Whether an event is a served request.
 #[derive(
@@ -33,7 +33,7 @@ pub(crate) fn traffic(line: &str, status_class: u8) -> Traffic {
     let has_method = is_json && json_has_method(line)
         || line
             .split(|c: char| !c.is_ascii_alphabetic())
-            .any(|word| mask::is_method(word.as_bytes()));
+            .any(|word| status::is_method(word.as_bytes()));
     // `500 - blue`: nothing but a status in front says that it is one.
     let leads =
         line.as_bytes().first().is_some_and(u8::is_ascii_digit) && line.get(3..6) == Some(" - ");
@@ -67,7 +67,7 @@ fn json_path(line: &str) -> Option<String> {
 }
 
 fn json_has_method(line: &str) -> bool {
-    json::members(line.as_bytes()).any(|(_, value)| mask::is_method(value.raw()))
+    json::members(line.as_bytes()).any(|(_, value)| status::is_method(value.raw()))
 }
 
 /// The word after the method, or after `path=` and its like.
@@ -81,7 +81,7 @@ fn plain_path(line: &str) -> Option<String> {
             return Some(path_of(chunk));
         }
         let value = chunk.strip_prefix("method=").unwrap_or(chunk);
-        after_method = mask::is_method(value.as_bytes()) && value.len() == chunk.len();
+        after_method = status::is_method(value.as_bytes()) && value.len() == chunk.len();
         if let Some((_, path)) = chunk
             .split_once("path=")
             .or_else(|| chunk.split_once("uri="))
@@ -166,6 +166,7 @@ fn is_probe_agent(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signature;
 
     #[test]
     fn tells_requests_from_probes_and_the_rest() {
@@ -203,7 +204,7 @@ mod tests {
             ("code=200 finished", None),
         ];
         for (line, expected) in cases {
-            let class = mask::signature(line.as_bytes()).status_class;
+            let class = signature::signature(line.as_bytes()).status_class;
             assert_eq!(traffic(line, class), *expected, "{line}");
         }
     }

@@ -12,8 +12,9 @@ use foldhash::fast::FixedState;
 
 use crate::access::{self, Traffic};
 use crate::level::{self, Level};
-use crate::mask::{self, Signature};
+use crate::mask;
 use crate::redact::redact;
+use crate::signature::{Signature, signature};
 use crate::signs::{self, Crash};
 
 /// Templates of one log at most. Real services have some hundreds; a stream of
@@ -101,7 +102,7 @@ impl<C: Join> Miner<C> {
 
     /// The template of a line; `entries[index]` until the next call.
     pub(crate) fn find(&mut self, line: &[u8]) -> u32 {
-        let signature = mask::signature(line);
+        let signature = signature(line);
         if let Some(index) = self.signatures.get(&signature.hash) {
             return *index;
         }
@@ -400,6 +401,7 @@ pub(crate) fn marks(text: &str) -> Marks {
                 return 0;
             }
             let hash = chunk.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+                let byte = if byte.is_ascii_digit() { b'0' } else { byte };
                 (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
             });
             // Numbers and brackets are alike in all lines of one logger.
