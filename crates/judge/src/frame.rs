@@ -73,18 +73,21 @@ impl Framer {
     }
 
     /// Reads the next bytes and gives each line that they complete to `sink`.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(Line<'_>)) {
-        while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let (head, rest) = bytes.split_at(end);
-            bytes = &rest[1..];
+    pub(crate) fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+        // Once for all lines of the piece, of which nearly none has colours.
+        let coloured = memchr::memchr(0x1b, bytes).is_some();
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let head = &bytes[start..end];
+            start = end + 1;
             if self.pending.is_empty() && self.pending_dropped == 0 {
-                self.raw_line(head, sink);
+                self.raw_line(head, coloured, sink);
             } else {
                 self.keep(head);
                 self.flush(sink);
             }
         }
-        self.keep(bytes);
+        self.keep(&bytes[start..]);
     }
 
     /// Ends the log.
@@ -107,17 +110,18 @@ impl Framer {
     fn flush(&mut self, sink: &mut impl FnMut(Line<'_>)) {
         let mut line = std::mem::take(&mut self.pending);
         self.pending_dropped = 0;
-        self.raw_line(&line, sink);
+        self.raw_line(&line, true, sink);
         line.clear();
         self.pending = line;
     }
 
-    /// One raw line, newline taken off.
-    fn raw_line(&mut self, raw: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+    /// One raw line, newline taken off; not `coloured` when it holds no escape
+    /// sequence.
+    fn raw_line(&mut self, raw: &[u8], coloured: bool, sink: &mut impl FnMut(Line<'_>)) {
         let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         if self.raw {
-            return self.emit(None, raw, sink);
+            return self.emit(None, raw, coloured, sink);
         }
         if raw.starts_with(br#"{"log":""#) && self.docker_line(raw, sink) {
             return;
@@ -125,31 +129,32 @@ impl Framer {
         // Kubelet, CRI and `kubectl logs --timestamps` write the time with a
         // `T` and then one space; applications that do the same lose nothing,
         // for it is the event's time either way.
-        if let Some((ms, len)) = clock::leading(raw)
-            && raw[10] == b'T'
-            && raw.get(len) == Some(&b' ')
+        if raw.get(10) == Some(&b'T')
+            && let Some((ms, len)) = clock::leading(raw)
         {
-            let rest = &raw[len + 1..];
-            if !self.runtime_timestamps && self.cri_line(ms, rest, sink) {
+            if raw.get(len) == Some(&b' ') {
+                let rest = &raw[len + 1..];
+                if self.runtime_timestamps || !self.cri_line(ms, rest, coloured, sink) {
+                    self.emit(Some(ms), rest, coloured, sink);
+                }
                 return;
             }
-            self.emit(Some(ms), rest, sink);
-            return;
+            if self.runtime_timestamps && raw.len() == len {
+                // A line that the application left empty.
+                return self.emit(Some(ms), b"", false, sink);
+            }
         }
-        if self.runtime_timestamps
-            && let Some((ms, len)) = clock::leading(raw)
-            && raw[10] == b'T'
-            && raw.len() == len
-        {
-            // A line that the application left empty.
-            self.emit(Some(ms), b"", sink);
-            return;
-        }
-        self.emit(None, raw, sink);
+        self.emit(None, raw, coloured, sink);
     }
 
     /// `<time> stdout F text`, or `P` for a part that the next line continues.
-    fn cri_line(&mut self, ms: i64, rest: &[u8], sink: &mut impl FnMut(Line<'_>)) -> bool {
+    fn cri_line(
+        &mut self,
+        ms: i64,
+        rest: &[u8],
+        coloured: bool,
+        sink: &mut impl FnMut(Line<'_>),
+    ) -> bool {
         let (index, rest) = if let Some(rest) = rest.strip_prefix(b"stdout ") {
             (0, rest)
         } else if let Some(rest) = rest.strip_prefix(b"stderr ") {
@@ -164,7 +169,7 @@ impl Framer {
             _ => return false,
         };
         if last && !self.parts[index].open {
-            self.emit(Some(ms), text, sink);
+            self.emit(Some(ms), text, coloured, sink);
         } else {
             self.add_part(index, Some(ms), text);
             if last {
@@ -197,7 +202,7 @@ impl Framer {
         let text = text.strip_suffix(b"\n").unwrap_or(&text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         if last && !self.parts[index].open {
-            self.emit(ms, text, sink);
+            self.emit(ms, text, true, sink);
         } else {
             self.add_part(index, ms, text);
             if last {
@@ -223,15 +228,22 @@ impl Framer {
             return;
         }
         let mut part = std::mem::take(&mut self.parts[index]);
-        self.emit(part.ms, &part.text, sink);
+        self.emit(part.ms, &part.text, true, sink);
         part.text.clear();
         part.open = false;
         self.parts[index] = part;
     }
 
     /// A whole line: colours off, capped, given away.
-    fn emit(&mut self, ms: Option<i64>, text: &[u8], sink: &mut impl FnMut(Line<'_>)) {
-        let text = if memchr::memchr(0x1b, text).is_some() {
+    #[inline]
+    fn emit(
+        &mut self,
+        ms: Option<i64>,
+        text: &[u8],
+        coloured: bool,
+        sink: &mut impl FnMut(Line<'_>),
+    ) {
+        let text = if coloured && memchr::memchr(0x1b, text).is_some() {
             Cow::Owned(without_escapes(text))
         } else {
             Cow::Borrowed(text)

@@ -88,19 +88,40 @@ fn clip(text: &mut String) {
     text.truncate(end);
 }
 
-/// Whether a word with digits is a name all the same: its only digit ends it,
-/// right behind a letter (`ssh2`, `eth1`, `SOCKS5`, `utf8`). `digits` are the
-/// places of its digits, a bit a byte.
-pub(crate) fn is_name(word: &[u8], digits: u64) -> bool {
-    word.len() >= 3 && digits == 1 << (word.len() - 1) && word[word.len() - 2].is_ascii_alphabetic()
+/// How many bytes of a word with digits stay, from its first on; 0 when all of
+/// it is a variable. `digits` are the places of its digits, a bit a byte.
+///
+/// A number that ends the word leaves the name before it (`core.1234`,
+/// `node-12`); a single digit right behind a letter is a part of the name
+/// (`ssh2`, `eth1`, `SOCKS5`). Anything else with digits is an identifier.
+pub(crate) fn kept(word: &[u8], digits: u64) -> usize {
+    let head = digits.trailing_zeros() as usize;
+    let count = digits.count_ones() as usize;
+    if head < MIN_NAME_BYTES || head + count != word.len() {
+        return 0;
+    }
+    match word[head - 1] {
+        b'-' | b'.' if word[head - 2].is_ascii_alphabetic() => head,
+        byte if byte.is_ascii_alphabetic() && count == 1 => word.len(),
+        _ => 0,
+    }
 }
 
-/// Whether a word is a variable by its look alone.
-fn is_variable(word: &[u8]) -> bool {
-    let Some(first) = word.iter().position(u8::is_ascii_digit) else {
-        return false;
-    };
-    word.len() > 63 || first + 1 < word.len() || !is_name(word, 1 << first)
+/// Shortest name before a number: `v1` and `x-1` are none.
+pub(crate) const MIN_NAME_BYTES: usize = 2;
+
+/// Longest word that is looked into.
+const MAX_NAME_BYTES: usize = 63;
+
+/// The places of a word's digits; `None` when it has none.
+fn digits_of(word: &[u8]) -> Option<u64> {
+    let places = word.iter().enumerate();
+    let digits = places
+        .filter(|(_, byte)| byte.is_ascii_digit())
+        .fold(0_u64, |digits, (place, _)| {
+            digits | 1 << place.min(MAX_NAME_BYTES)
+        });
+    (digits != 0).then_some(digits)
 }
 
 /// `E0102 …`: the letter is part of a word with digits, and is the level.
@@ -135,11 +156,11 @@ fn mask_into(line: &str, text: &mut String) {
                 at += 1;
             }
             let word = &bytes[start..at];
-            if !is_variable(word) {
+            let Some(digits) = digits_of(word) else {
                 word_before = start..at;
                 text.push_str(&line[start..at]);
                 continue;
-            }
+            };
             let before = status.class;
             if word.len() == 3 && word.iter().all(u8::is_ascii_digit) {
                 status.note_number(bytes, start, word_before);
@@ -151,10 +172,17 @@ fn mask_into(line: &str, text: &mut String) {
                 text.push_str("xx");
                 continue;
             }
-            if start == 0 && klog_letter(bytes).is_some() {
-                text.push_str(&line[..1]);
+            let kept = if word.len() > MAX_NAME_BYTES {
+                0
+            } else if start == 0 && klog_letter(bytes).is_some() {
+                1
+            } else {
+                kept(word, digits)
+            };
+            text.push_str(&line[start..start + kept]);
+            if kept < word.len() {
+                text.push_str(VARIABLE);
             }
-            text.push_str(VARIABLE);
         }
     }
 }
@@ -200,7 +228,7 @@ mod tests {
             ("took 12 ms  for user=7", "took <*> ms for user=<*>"),
             (
                 "2018-09-29 01:32:32.458 27096 DEBUG nova [req-1 2 - -] x",
-                "<*> <*>:<*>:<*> <*> DEBUG nova [<*> <*> - -] x",
+                "<*> <*>:<*>:<*> <*> DEBUG nova [req-<*> <*> - -] x",
             ),
             (
                 r#"{"level":"error","msg":"no user 7","id":"x","status":500}"#,

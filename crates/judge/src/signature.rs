@@ -6,7 +6,7 @@
 //! with one signature have the same words, so template, level and kind are
 //! found once per signature.
 
-use crate::scan::{self, BLOCK_BYTES, CLASSES, Class};
+use crate::scan::{self, BLOCK_BYTES, Block, CLASSES, Class};
 use crate::status::{self, Status};
 use crate::{json, level, mask};
 
@@ -68,105 +68,120 @@ pub(crate) fn signature(line: &[u8]) -> Signature {
     }
 }
 
-/// The pass over the bytes: block by block, word by word.
+/// The pass over the bytes: block by block, word by word. A word is hashed
+/// with the one byte that follows it: between most words there is no more.
 fn hash_words(text: &[u8], hash: &mut Hash, status: &mut Status) {
     status.next_text();
-    // Where the block begins; where the last word ended; the last word.
+    // Where the block begins; up to where bytes were hashed; the last word.
     let (mut base, mut done) = (0, 0);
-    let mut before = 0..0;
+    let mut before = (0, 0);
+    let mut block = Block::default();
     while base < text.len() {
-        let block = scan::block(text, base);
+        block.read(text, base);
         let mut words = block.words;
         let mut next = base + BLOCK_BYTES;
         while words != 0 {
             let start = words.trailing_zeros() as usize;
-            let len = (words >> start).trailing_ones() as usize;
-            if start + len == BLOCK_BYTES && start > 0 && base + BLOCK_BYTES < text.len() {
-                // The word goes on: the next block begins with it.
-                next = base + start;
-                break;
-            }
+            // Adding the lowest bit carries through the run of the word.
+            let carried = words.wrapping_add(words & words.wrapping_neg());
             let at = base + start;
-            hash_gap(&text[done..at], hash);
-            let ones = u64::MAX >> (64 - len);
-            let digits = (block.digits >> start) & ones;
-            if len == BLOCK_BYTES {
-                let end = long_word_end(text, at);
-                hash_long_word(&text[at..end], hash);
-                before = at..at;
-                done = end;
-                next = end;
+            if carried == 0 {
+                if start > 0 {
+                    // The word goes on: the next block begins with it.
+                    next = at;
+                    break;
+                }
+                hash_gap(text, done, at, hash);
+                next = hash_long_word(text, at, hash);
+                done = next;
+                before = (at, 0);
                 break;
             }
-            done = at + len;
-            if digits == 0 || mask::is_name(&text[at..done], digits) {
-                hash.add(hash_word(text, at, len));
-                before = at..done;
-            } else {
-                hash.add(MASKED);
-                if digits == 0b111 && len == 3 {
-                    status.note_number(text, at, before);
-                }
-                before = at..at;
+            let end = carried.trailing_zeros() as usize;
+            let len = end - start;
+            if at > done {
+                hash_gap(text, done, at, hash);
             }
-            // Adding the lowest bit of the run carries through all of it.
-            words &= words.wrapping_add(1 << start);
+            done = at + len + 1;
+            let digits = block.digits & words & !carried;
+            if digits == 0 {
+                hash.add(block.hash(start, len));
+                before = (at, len);
+            } else {
+                let mut value = MASKED ^ u64::from(block.byte(end));
+                let ends = digits.wrapping_add(digits & digits.wrapping_neg()) & words & !carried;
+                let head = digits.trailing_zeros() as usize - start;
+                if ends == 0 && (head >= mask::MIN_NAME_BYTES || head == 0 && len == 3) {
+                    let kept = mask::kept(&text[at..at + len], digits >> start);
+                    if kept > 0 {
+                        value = !block.hash(start, kept - 1) ^ u64::from(block.byte(end));
+                    } else if head == 0 {
+                        status.note_number(text, at, before.0..before.0 + before.1);
+                    }
+                }
+                hash.add(value);
+                before = (at, 0);
+            }
+            words &= carried;
         }
         base = next;
     }
-    hash_gap(&text[done..], hash);
+    if done < text.len() {
+        hash_gap(text, done, text.len(), hash);
+    }
 }
 
-/// What stands between two words: signs as they are, spaces as one.
-#[inline]
-fn hash_gap(gap: &[u8], hash: &mut Hash) {
-    match gap {
-        [] => {}
-        [byte] => hash.0 ^= u64::from((*byte).max(b' ')),
-        _ => {
-            let mut spaced = false;
-            for byte in gap {
-                let space = CLASSES[usize::from(*byte)] == Class::Space;
-                if !(space && spaced) {
-                    hash.add(u64::from(if space { b' ' } else { *byte }));
-                }
-                spaced = space;
-            }
+/// What stands between two words, behind the first byte of it: signs as they
+/// are, a run of spaces as one.
+fn hash_gap(text: &[u8], from: usize, to: usize, hash: &mut Hash) {
+    let is_space = |byte: u8| CLASSES[usize::from(byte)] == Class::Space;
+    let mut spaced = from.checked_sub(1).is_some_and(|at| is_space(text[at]));
+    for byte in &text[from..to] {
+        let space = is_space(*byte);
+        if !(space && spaced) {
+            hash.add(u64::from(if space { b' ' } else { *byte }));
         }
+        spaced = space;
     }
 }
 
-/// A word of fewer than [`BLOCK_BYTES`] bytes.
-#[inline]
-fn hash_word(text: &[u8], at: usize, len: usize) -> u64 {
-    let first = scan::load(text, at);
-    if len <= 8 {
-        return fold(
-            (first & (u64::MAX >> (64 - 8 * len))) ^ FIRST,
-            LAST ^ len as u64,
-        );
-    }
-    let last = scan::load(text, at + len - 8);
-    let mut word = fold(first ^ FIRST, last ^ LAST);
-    let mut from = 8;
-    while from + 8 < len {
-        word = fold(word ^ scan::load(text, at + from), MIX);
-        from += 8;
-    }
-    word ^ len as u64
-}
-
-fn long_word_end(text: &[u8], at: usize) -> usize {
+/// Hashes a word that fills a block; gives its end.
+fn hash_long_word(text: &[u8], at: usize, hash: &mut Hash) -> usize {
     let len = text[at..].iter().position(|byte| !scan::in_word(*byte));
-    len.map_or(text.len(), |len| at + len)
+    let end = len.map_or(text.len(), |len| at + len);
+    let word = &text[at..end];
+    if word.iter().any(u8::is_ascii_digit) {
+        hash.add(MASKED);
+    } else {
+        hash_bytes(word, hash);
+    }
+    end
 }
 
-fn hash_long_word(word: &[u8], hash: &mut Hash) {
-    if word.iter().any(u8::is_ascii_digit) {
-        return hash.add(MASKED);
+fn hash_bytes(bytes: &[u8], hash: &mut Hash) {
+    for piece in bytes.chunks(8) {
+        let mut eight = [0; 8];
+        eight[..piece.len()].copy_from_slice(piece);
+        hash.add(fold(u64::from_le_bytes(eight) ^ FIRST, LAST));
     }
-    for piece in word.chunks(8) {
-        hash.add(fold(scan::load(piece, 0) ^ FIRST, LAST));
+}
+
+impl Block {
+    /// Hash of `len` bytes from `start` on, and the byte behind them.
+    #[inline]
+    fn hash(&self, start: usize, len: usize) -> u64 {
+        // The first and the last eight bytes: up to sixteen, that is all.
+        let bytes = len + 1;
+        let ones = u64::MAX >> (64 - 8 * bytes.min(8));
+        let first = self.load(start) & ones;
+        let last = self.load(start + bytes.saturating_sub(8)) & ones;
+        let mut hash = fold(first ^ FIRST, last ^ LAST);
+        let mut from = 8;
+        while from + 8 < bytes {
+            hash = fold(hash ^ self.load(start + from), MIX);
+            from += 8;
+        }
+        hash
     }
 }
 
@@ -176,9 +191,7 @@ fn json_signature(line: &[u8]) -> Signature {
     let mut hash = Hash(!SEED);
     let mut status = Status::default();
     for (key, value) in json::members(line) {
-        for piece in key.chunks(8) {
-            hash.add(fold(scan::load(piece, 0) ^ FIRST, LAST));
-        }
+        hash_bytes(key, &mut hash);
         hash.add(1);
         let raw = value.raw();
         if status::is_status_key(key) {

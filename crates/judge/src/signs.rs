@@ -187,9 +187,12 @@ fn has_exception_name(line: &str) -> bool {
         .any(is_exception_name)
 }
 
+/// How the names of exceptions' classes end.
+pub(crate) const EXCEPTION_ENDS: [&str; 4] = ["Exception", "Error", "Fault", "Panic"];
+
 /// Whether a word is an exception's class name by its look.
 pub(crate) fn is_exception_name(word: &str) -> bool {
-    let tail = ["Exception", "Error", "Fault", "Panic"]
+    let tail = EXCEPTION_ENDS
         .iter()
         .find_map(|tail| word.strip_suffix(tail));
     tail.is_some_and(|head| head.starts_with(|c: char| c.is_ascii_uppercase()))

@@ -87,7 +87,17 @@ impl Trace {
     /// A trace without a frame before it belongs to what a logger wrote at WARN
     /// and above (or DEBUG); behind an INFO line it is an uncaught exception,
     /// written by the runtime: an event of its own.
+    #[inline]
     pub(crate) fn continues(&mut self, line: &[u8], event: Level) -> bool {
+        // Nearly every line of a log is seen here, and nearly none continues.
+        let quiet = self.mode == Mode::None && self.prefix.is_empty();
+        if quiet && event == Level::Info && !line.first().is_none_or(|byte| may_continue(*byte)) {
+            return false;
+        }
+        self.continues_by_look(line, event)
+    }
+
+    fn continues_by_look(&mut self, line: &[u8], event: Level) -> bool {
         if let Some(at) = self.after_prefix(line) {
             self.note(&line[at..]);
             return true;
@@ -108,7 +118,8 @@ impl Trace {
         if !after_error {
             return false;
         }
-        match TRACEBACK.find(line) {
+        let head = &line[..line.len().min(MAX_PREFIX_BYTES + TRACEBACK.needle().len())];
+        match TRACEBACK.find(head) {
             Some(at) if at > 0 && at < MAX_PREFIX_BYTES => {
                 self.prefix.clear();
                 self.prefix.extend_from_slice(&line[..at]);
@@ -143,26 +154,8 @@ impl Trace {
     }
 
     fn is_unindented_part(&mut self, line: &[u8], event: Level) -> bool {
-        const STARTS: &[&[u8]] = &[
-            b"Caused by: ",
-            b"Suppressed: ",
-            b"... ",
-            b"--- End of ",
-            b" ---> ",
-            b"---> ",
-            b"During handling of the above",
-            b"The above exception was",
-            b"stack backtrace:",
-            b"note: run with",
-            b"note: Some details",
-            b"created by ",
-            b"exit status ",
-            b"[signal ",
-            b"goroutine ",
-            b"Wrapped by: ",
-            b"Stack trace:",
-        ];
-        if STARTS.iter().any(|start| line.starts_with(start)) {
+        let may = line.first().is_some_and(|byte| may_continue(*byte));
+        if may && STARTS.iter().any(|start| line.starts_with(start)) {
             if line.starts_with(b"goroutine ") {
                 self.mode = Mode::Go;
             }
@@ -295,6 +288,50 @@ impl Trace {
     }
 }
 
+/// How lines begin that belong to the event before them, wherever they are.
+const STARTS: &[&[u8]] = &[
+    b"Caused by: ",
+    b"Suppressed: ",
+    b"... ",
+    b"--- End of ",
+    b" ---> ",
+    b"---> ",
+    b"During handling of the above",
+    b"The above exception was",
+    b"stack backtrace:",
+    b"note: run with",
+    b"note: Some details",
+    b"created by ",
+    b"exit status ",
+    b"[signal ",
+    b"goroutine ",
+    b"Wrapped by: ",
+    b"Stack trace:",
+];
+
+/// Whether a line that begins with `byte` may be one of [`STARTS`], or is
+/// indented.
+#[inline]
+fn may_continue(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'C'
+            | b'S'
+            | b'.'
+            | b'-'
+            | b'D'
+            | b'T'
+            | b's'
+            | b'n'
+            | b'c'
+            | b'e'
+            | b'['
+            | b'g'
+            | b'W'
+    )
+}
+
 /// `java.io.IOException: text`, `KeyError: 'x'`, `TypeError`: a line whose first
 /// word is an exception's name.
 fn starts_with_exception(line: &[u8]) -> bool {
@@ -302,7 +339,14 @@ fn starts_with_exception(line: &[u8]) -> bool {
         .iter()
         .position(|byte| matches!(byte, b':' | b' '))
         .unwrap_or(line.len());
-    let Ok(word) = std::str::from_utf8(&line[..end]) else {
+    let word = &line[..end];
+    if !signs::EXCEPTION_ENDS
+        .iter()
+        .any(|tail| word.ends_with(tail.as_bytes()))
+    {
+        return false;
+    }
+    let Ok(word) = std::str::from_utf8(word) else {
         return false;
     };
     let last = word.rsplit(['.', '$', '+']).next().unwrap_or(word);
@@ -411,6 +455,13 @@ fn is_foreign_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_start_may_continue() {
+        for start in STARTS {
+            assert!(may_continue(start[0]), "{}", String::from_utf8_lossy(start));
+        }
+    }
 
     fn read(lines: &str) -> (String, String, usize) {
         let mut trace = Trace::default();
