@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use analysis::files::{self, Sources};
-use analysis::{Verdict, judge_gathered, report};
+use analysis::judge_gathered;
+use analysis::report::{self, Page};
 use judge::Decision;
 
 use crate::args::{AnalyzeConfig, Format, Input, Output};
@@ -33,7 +34,16 @@ pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
     let verdict = judge_gathered(&gathered, &policy.policy);
     output::write(
         &config.out,
-        &rendered(&verdict, config.format, config.color)?,
+        &rendered(
+            &Page {
+                verdict: &verdict,
+                evidence: &gathered.evidence,
+                policy: &policy,
+                made_by: concat!("canary-judge ", env!("CARGO_PKG_VERSION")),
+            },
+            config.format,
+            config.color,
+        )?,
     )?;
     if let Output::File(_) = config.out {
         output::stdout(&format!("{}\n", verdict.message))?;
@@ -65,15 +75,17 @@ fn refuse_twice_given(config: &AnalyzeConfig) -> Result<(), Failure> {
     Ok(())
 }
 
-fn rendered(verdict: &Verdict, format: Format, color: bool) -> Result<String, Failure> {
+fn rendered(page: &Page<'_>, format: Format, color: bool) -> Result<String, Failure> {
+    let verdict = page.verdict;
     match format {
+        Format::Html => Ok(report::html(page)),
         Format::Json => json::json(verdict).map_err(|error| Failure::defect(&error)),
         Format::Text => {
-            let page = report::text(verdict);
+            let text = report::text(verdict);
             Ok(if color {
-                style::paint(&page, verdict.decision)
+                style::paint(&text, verdict.decision)
             } else {
-                page
+                text
             })
         }
     }

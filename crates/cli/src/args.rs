@@ -49,6 +49,8 @@ Examples:
   canary-judge analyze --stable logs/stable-*.log.gz --canary logs/canary-*.log.gz
   kubectl logs -l role=canary --tail=-1 --timestamps |
       canary-judge analyze --stable stable.log --canary -
+  canary-judge analyze --stable stable.log --canary canary.log \\
+      --format html --out verdict.html
   kubectl get pods -l role=canary -o json > canary-pods.json
   canary-judge analyze --stable stable.log --canary canary.log \\
       --canary-pods canary-pods.json --format json | jq .message"
@@ -211,6 +213,8 @@ pub enum Format {
     Text,
     /// One JSON object.
     Json,
+    /// One self-contained page for a browser.
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -67,3 +67,9 @@ pub(super) fn time(ms: Option<i64>) -> Option<String> {
         .ok()
         .map(|time| format!("{time:.0}"))
 }
+
+/// A time in UTC, to be written as needed.
+pub(super) fn utc(ms: Option<i64>) -> Option<jiff::Zoned> {
+    let time = jiff::Timestamp::from_millisecond(ms?).ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC))
+}

@@ -8,4 +8,5 @@ mod cluster_reads;
 mod cluster_refuses;
 mod files;
 mod messages;
+mod pages;
 mod scene;

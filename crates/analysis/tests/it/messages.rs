@@ -9,7 +9,7 @@ use judge::judgement::{
 };
 use judge::{Arm, Decision, Judgement};
 
-fn gathered() -> Gathered {
+pub(crate) fn gathered() -> Gathered {
     let coverage = |sought: &str| Coverage {
         sought: sought.into(),
         pods: 3,
@@ -33,7 +33,7 @@ fn gathered() -> Gathered {
     }
 }
 
-fn judgement(decision: Decision) -> Judgement {
+pub(crate) fn judgement(decision: Decision) -> Judgement {
     Judgement {
         decision,
         confidence: 0.97,
@@ -53,7 +53,7 @@ fn judgement(decision: Decision) -> Judgement {
     }
 }
 
-fn gate(kind: GateKind, fired: bool) -> Gate {
+pub(crate) fn gate(kind: GateKind, fired: bool) -> Gate {
     Gate {
         kind,
         log_e: 14.0,
@@ -66,7 +66,7 @@ fn gate(kind: GateKind, fired: bool) -> Gate {
     }
 }
 
-fn finding(class: FindingClass, title: &str) -> Finding {
+pub(crate) fn finding(class: FindingClass, title: &str) -> Finding {
     Finding {
         id: "f-3a91".into(),
         class,
@@ -89,7 +89,7 @@ fn finding(class: FindingClass, title: &str) -> Finding {
     }
 }
 
-fn broken() -> Judgement {
+pub(crate) fn broken() -> Judgement {
     let mut judgement = judgement(Decision::Abort);
     judgement.gates = vec![
         gate(GateKind::ErrorRate, true),
