@@ -70,6 +70,7 @@ lint: setup ## formatting, clippy, documentation, dependency rules
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy -p e2e --test cluster --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	@cargo fetch --locked --quiet
 	"$$(scripts/setup cargo-deny)" --offline check --hide-inclusion-graph bans licenses sources
 
 .PHONY: docs

@@ -4,8 +4,11 @@
 //! `bench` prints them. Simulations are functions of a seed: who runs them
 //! again gets the same numbers.
 
+pub mod corpus;
+pub mod engine;
 pub mod look;
 pub mod many;
+pub mod memory;
 pub mod pairs;
 pub mod power;
 pub mod random;

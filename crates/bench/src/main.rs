@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bench::{power, splits};
+use bench::{engine, memory, pairs, power, splits};
 use clap::{Args, Parser, Subcommand};
 use judge::Policy;
 
@@ -22,6 +22,18 @@ enum Command {
     Splits(Splits),
     /// How soon faults are caught.
     Power(Power),
+    /// Speed of the whole engine beside the crate drain3, in turns.
+    Engine(Engine),
+    /// Memory of one profiler on long streams and floods.
+    Memory,
+    /// What `memory` starts.
+    #[command(hide = true)]
+    MemoryChild {
+        /// Which stream.
+        stream: String,
+        /// How much of it.
+        bytes: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -53,12 +65,34 @@ struct Power {
     only: Option<String>,
 }
 
+#[derive(Debug, Args)]
+struct Engine {
+    /// A log to measure on [default: a simulated one].
+    #[arg(long, value_name = "FILE")]
+    corpus: Option<PathBuf>,
+    /// Repetitions; the median counts.
+    #[arg(long, default_value_t = 5)]
+    repetitions: usize,
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
     let mut out = io::stdout().lock();
     match cli.command {
         Command::Splits(args) => run_splits(&args, &mut out)?,
         Command::Power(args) => run_power(&args, &mut out)?,
+        Command::Engine(args) => run_engine(&args, &mut out)?,
+        Command::Memory => {
+            let say = |text: &str| {
+                // Nobody may be listening; the work goes on.
+                let _ = writeln!(io::stderr(), "{text}");
+            };
+            writeln!(out, "{}", memory::table(&memory::measure(say)?))?;
+        }
+        Command::MemoryChild { stream, bytes } => {
+            let (risen, templates) = memory::child(&stream, bytes)?;
+            writeln!(out, "{risen} {templates}")?;
+        }
     }
     out.flush()?;
     Ok(())
@@ -105,5 +139,19 @@ fn run_power(args: &Power, out: &mut impl Write) -> Result<()> {
             writeln!(out, "{table}")?;
         }
     }
+    Ok(())
+}
+
+fn run_engine(args: &Engine, out: &mut impl Write) -> Result<()> {
+    let given = args.corpus.as_deref().map(pairs::read).transpose()?;
+    let corpora = engine::corpora(given);
+    let measured: Vec<_> = corpora
+        .iter()
+        .map(|corpus| {
+            let speeds = engine::measure(corpus, args.repetitions);
+            (corpus.name.as_str(), speeds)
+        })
+        .collect();
+    writeln!(out, "{}", engine::table(&measured))?;
     Ok(())
 }
