@@ -5,4 +5,4 @@ mod text;
 mod words;
 
 pub use html::{Page, html};
-pub use text::text;
+pub use text::{policy_text, text};

@@ -79,9 +79,9 @@ fn rendered(page: &Page<'_>, format: Format, color: bool) -> Result<String, Fail
     let verdict = page.verdict;
     match format {
         Format::Html => Ok(report::html(page)),
-        Format::Json => json::json(verdict).map_err(|error| Failure::defect(&error)),
+        Format::Json => json::json(page).map_err(|error| Failure::defect(&error)),
         Format::Text => {
-            let text = report::text(verdict);
+            let text = report::text(verdict) + &report::policy_text(page.policy);
             Ok(if color {
                 style::paint(&text, verdict.decision)
             } else {

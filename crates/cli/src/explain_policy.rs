@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::args::{ExplainPolicyConfig, PolicyFormat};
 use crate::mend::Failure;
-use crate::{output, policy};
+use crate::{json, output, policy};
 
 /// The longest pattern or reason in a list for people, in bytes.
 const MAX_LINE_BYTES: usize = 200;
@@ -21,7 +21,7 @@ const MAX_LINE_BYTES: usize = 200;
 #[derive(Serialize)]
 struct Report<'a> {
     thresholds: Vec<Threshold>,
-    ignore: Vec<EntryReport<'a>>,
+    ignore: Vec<json::EntryReport<'a>>,
 }
 
 #[derive(Serialize)]
@@ -38,15 +38,6 @@ struct Threshold {
     from: &'static str,
 }
 
-#[derive(Serialize)]
-struct EntryReport<'a> {
-    what: Ignored,
-    pattern: &'a str,
-    reason: &'a str,
-    until: String,
-    expired: bool,
-}
-
 /// Writes what is in force.
 ///
 /// # Errors
@@ -56,7 +47,7 @@ pub fn explain_policy(config: &ExplainPolicyConfig) -> Result<ExitCode, Failure>
     let answer = match config.format {
         PolicyFormat::Text => text(&file),
         PolicyFormat::Toml => toml(&file),
-        PolicyFormat::Json => json(&file).map_err(|error| Failure::defect(&error))?,
+        PolicyFormat::Json => as_json(&file).map_err(|error| Failure::defect(&error))?,
     };
     output::stdout(&answer)?;
     Ok(ExitCode::SUCCESS)
@@ -113,7 +104,7 @@ fn what(entry: &Entry) -> &'static str {
     }
 }
 
-fn json(file: &PolicyFile) -> Result<String, serde_json::Error> {
+fn as_json(file: &PolicyFile) -> Result<String, serde_json::Error> {
     let defaults = Policy::default();
     let report = Report {
         thresholds: FIELDS
@@ -134,17 +125,7 @@ fn json(file: &PolicyFile) -> Result<String, serde_json::Error> {
                 },
             })
             .collect(),
-        ignore: file
-            .entries
-            .iter()
-            .map(|entry| EntryReport {
-                what: entry.ignore.what,
-                pattern: &entry.ignore.pattern,
-                reason: &entry.ignore.reason,
-                until: entry.until.to_string(),
-                expired: entry.expired,
-            })
-            .collect(),
+        ignore: file.entries.iter().map(json::entry).collect(),
     };
     serde_json::to_string_pretty(&report).map(|text| text + "\n")
 }

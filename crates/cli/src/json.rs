@@ -4,10 +4,13 @@
 //! absent is written as `null`; rates are per unit of exposure, times are RFC
 //! 3339 in UTC.
 
-use analysis::Verdict;
-use judge::Decision;
-use judge::evidence::LeftOut;
+use analysis::policy_file::{Entry, PolicyFile};
+use analysis::report::Page;
+use judge::evidence::{ArmEvidence, LeftOut};
 use judge::judgement::{Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Ratio};
+use judge::policy::{FIELDS, Ignored};
+use judge::timeline::{ArmTimeline, Slice, Timeline};
+use judge::{Decision, Policy};
 use serde::Serialize;
 
 /// The whole of it.
@@ -29,8 +32,77 @@ struct Report<'a> {
     gates: Vec<GateReport>,
     /// What differs, worst first.
     findings: Vec<FindingReport<'a>>,
+    /// Both arms over time, in slices of one width.
+    timeline: TimelineReport,
+    /// What was read.
+    logs: LogsReport,
     /// What could not be read, or not to its end.
     left_out: &'a [LeftOut],
+    /// What a policy file changes.
+    policy: PolicyReport<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TimelineReport {
+    /// Width of a slice in milliseconds; 0 when no line had a time.
+    slice_ms: i64,
+    stable: ArmTimelineReport,
+    canary: ArmTimelineReport,
+}
+
+#[derive(Serialize)]
+struct ArmTimelineReport {
+    /// Start of the first slice.
+    start: Option<String>,
+    /// One after the other without a gap.
+    slices: Vec<Slice>,
+}
+
+#[derive(Serialize)]
+struct LogsReport {
+    stable: ArmLogs,
+    canary: ArmLogs,
+}
+
+/// What was read of one arm.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArmLogs {
+    count: usize,
+    lines: u64,
+    /// Time of the first event.
+    first_seen: Option<String>,
+    /// Time of the last event.
+    last_seen: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PolicyReport<'a> {
+    /// Thresholds that are not the defaults.
+    changed: Vec<Changed>,
+    /// What the file says is to be ignored.
+    ignore: Vec<EntryReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    name: &'static str,
+    value: f64,
+    default: f64,
+}
+
+/// An entry of what a policy ignores.
+#[derive(Serialize)]
+pub struct EntryReport<'a> {
+    /// `template` or `event`.
+    what: Ignored,
+    pattern: &'a str,
+    reason: &'a str,
+    /// The last day on which it counts.
+    until: String,
+    /// Whether that day is over, so that it has no effect.
+    expired: bool,
 }
 
 #[derive(Serialize)]
@@ -100,7 +172,13 @@ struct FindingReport<'a> {
 ///
 /// # Errors
 /// The JSON could not be made.
-pub fn json(verdict: &Verdict) -> Result<String, serde_json::Error> {
+pub fn json(page: &Page<'_>) -> Result<String, serde_json::Error> {
+    let verdict = page.verdict;
+    let Timeline {
+        slice_ms,
+        stable: stable_timeline,
+        canary: canary_timeline,
+    } = judge::timeline::timeline(page.evidence);
     let judgement = &verdict.judgement;
     let Exposure {
         unit,
@@ -139,9 +217,62 @@ pub fn json(verdict: &Verdict) -> Result<String, serde_json::Error> {
         vetoes: judgement.vetoes.iter().map(finding).collect(),
         gates: judgement.gates.iter().map(gate).collect(),
         findings: judgement.findings.iter().map(finding).collect(),
+        timeline: TimelineReport {
+            slice_ms,
+            stable: arm_timeline(stable_timeline),
+            canary: arm_timeline(canary_timeline),
+        },
+        logs: LogsReport {
+            stable: arm_logs(&page.evidence.stable),
+            canary: arm_logs(&page.evidence.canary),
+        },
         left_out: &verdict.left_out,
+        policy: policy(page.policy),
     };
     serde_json::to_string_pretty(&report).map(|text| text + "\n")
+}
+
+fn arm_timeline(arm: ArmTimeline) -> ArmTimelineReport {
+    ArmTimelineReport {
+        start: time(arm.start_ms),
+        slices: arm.slices,
+    }
+}
+
+fn arm_logs(arm: &ArmEvidence) -> ArmLogs {
+    let profiles = || arm.logs.iter().map(|log| &log.profile);
+    ArmLogs {
+        count: arm.logs.len(),
+        lines: profiles().map(|profile| profile.lines).sum(),
+        first_seen: time(profiles().filter_map(|profile| profile.first_ms).min()),
+        last_seen: time(profiles().filter_map(|profile| profile.last_ms).max()),
+    }
+}
+
+fn policy(file: &PolicyFile) -> PolicyReport<'_> {
+    let defaults = Policy::default();
+    let set = FIELDS.iter().filter(|field| file.set.contains(&field.name));
+    PolicyReport {
+        changed: set
+            .map(|field| Changed {
+                name: field.name,
+                value: (field.get)(&file.policy),
+                default: (field.get)(&defaults),
+            })
+            .collect(),
+        ignore: file.entries.iter().map(entry).collect(),
+    }
+}
+
+/// One entry, as every command writes it.
+pub fn entry(entry: &Entry) -> EntryReport<'_> {
+    EntryReport {
+        what: entry.ignore.what,
+        pattern: &entry.ignore.pattern,
+        reason: &entry.ignore.reason,
+        until: entry.until.to_string(),
+        expired: entry.expired,
+    }
 }
 
 fn gate(gate: &Gate) -> GateReport {

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use judge::judgement::{ExposureUnit, Finding, FindingClass, Gate};
 
-use super::words::{arm_name, class_name, gate_name, percent, share, time};
+use super::words::{arm_name, changes, class_name, gate_name, percent, share, time};
 use crate::decide::Verdict;
 use crate::message::{count, one_line, points};
+use crate::policy_file::PolicyFile;
 
 /// Findings that a page shows; the rest is counted.
 const MAX_FINDINGS: usize = 20;
@@ -23,6 +24,21 @@ pub fn text(verdict: &Verdict) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
     let _ = write(&mut out, verdict);
+    out
+}
+
+/// What a policy file changes, as the last section of that page; nothing
+/// where it changes nothing.
+#[must_use]
+pub fn policy_text(file: &PolicyFile) -> String {
+    let lines = changes(file);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("\nPolicy\n");
+    for line in lines {
+        out.extend(["  ", &one_line(&line, MAX_LINE_BYTES), "\n"]);
+    }
     out
 }
 

@@ -1,7 +1,11 @@
 //! Names and numbers as all reports write them.
 
 use judge::Arm;
+use judge::Policy;
 use judge::judgement::{FindingClass, GateKind};
+use judge::policy::{FIELDS, Ignored};
+
+use crate::policy_file::PolicyFile;
 
 pub(super) fn gate_name(kind: GateKind) -> &'static str {
     match kind {
@@ -72,4 +76,28 @@ pub(super) fn time(ms: Option<i64>) -> Option<String> {
 pub(super) fn utc(ms: Option<i64>) -> Option<jiff::Zoned> {
     let time = jiff::Timestamp::from_millisecond(ms?).ok()?;
     Some(time.to_zoned(jiff::tz::TimeZone::UTC))
+}
+
+/// What a policy file changes, a line each: not escaped, not cut.
+pub(super) fn changes(file: &PolicyFile) -> Vec<String> {
+    let defaults = Policy::default();
+    let set = FIELDS.iter().filter(|field| file.set.contains(&field.name));
+    let thresholds = set.map(|field| {
+        let (value, default) = ((field.get)(&file.policy), (field.get)(&defaults));
+        format!("{} is {value}, by default {default}", field.name)
+    });
+    let entries = file.entries.iter().map(|entry| {
+        let what = match entry.ignore.what {
+            Ignored::Template => "log events like",
+            Ignored::Event => "Kubernetes events",
+        };
+        let how = if entry.expired {
+            "count again, since the entry expired on"
+        } else {
+            "are ignored until"
+        };
+        let (pattern, reason) = (&entry.ignore.pattern, &entry.ignore.reason);
+        format!("{what} `{pattern}` {how} {}: {reason}", entry.until)
+    });
+    thresholds.chain(entries).collect()
 }

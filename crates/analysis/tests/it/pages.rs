@@ -276,9 +276,9 @@ fn a_changed_policy_is_said() {
     let page = page(&verdict, &Evidence::default(), &policy);
     check_tags(&page);
     for text in [
-        "<code>promoteMargin</code> is 0.01 instead of 0.025",
-        "Kubernetes events <code>BackOff</code> are ignored until 2026-12-31: OPS-1",
-        "<code>Unhealthy</code> count again, since the entry expired on 2025-12-31: OPS-2",
+        "promoteMargin is 0.01, by default 0.025",
+        "Kubernetes events &#96;BackOff&#96; are ignored until 2026-12-31: OPS-1",
+        "&#96;Unhealthy&#96; count again, since the entry expired on 2025-12-31: OPS-2",
     ] {
         assert!(page.contains(text), "{text}");
     }

@@ -17,6 +17,11 @@ fn a_stricter_policy_promotes_later() {
     folder.write("policy.toml", "promoteMargin = 0.001\n");
     let strict = judged(&folder, &["--policy", "policy.toml"]);
     assert_eq!((strict.code, strict.err.as_str()), (Some(3), ""));
+    let said = "\nPolicy\n  promoteMargin is 0.001, by default 0.025\n";
+    assert!(strict.out.ends_with(said), "{}", strict.out);
+    let json = judged(&folder, &["--policy", "policy.toml", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["policy"]["changed"][0]["name"], "promoteMargin");
 
     let logs = ["--stable", "stable.log", "--canary", "canary-healthy.log"];
     let by_environment = |value: &str| {

@@ -285,7 +285,37 @@ fn the_names_in_json_are_those_that_scripts_rely_on() {
     .gates[].stable.rate
     .gates[].threshold
     .leftOut
+    .logs
+    .logs.canary
+    .logs.canary.count
+    .logs.canary.firstSeen
+    .logs.canary.lastSeen
+    .logs.canary.lines
+    .logs.stable
+    .logs.stable.count
+    .logs.stable.firstSeen
+    .logs.stable.lastSeen
+    .logs.stable.lines
     .message
+    .policy
+    .policy.changed
+    .policy.ignore
+    .timeline
+    .timeline.canary
+    .timeline.canary.slices
+    .timeline.canary.slices[].errors
+    .timeline.canary.slices[].events
+    .timeline.canary.slices[].requests
+    .timeline.canary.slices[].serverErrors
+    .timeline.canary.start
+    .timeline.sliceMs
+    .timeline.stable
+    .timeline.stable.slices
+    .timeline.stable.slices[].errors
+    .timeline.stable.slices[].events
+    .timeline.stable.slices[].requests
+    .timeline.stable.slices[].serverErrors
+    .timeline.stable.start
     .verdict
     .vetoes
     .waiting

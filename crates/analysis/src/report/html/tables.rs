@@ -3,9 +3,9 @@
 use std::fmt::{self, Write as _};
 
 use judge::judgement::{Finding, FindingClass, Gate, GateKind};
-use judge::policy::{FIELDS, Ignored};
+use judge::policy::FIELDS;
 
-use super::super::words::{class_name, gate_name, percent, utc};
+use super::super::words::{changes, class_name, gate_name, percent, utc};
 use super::escape::safe;
 use super::{MAX_TEXT_BYTES, Page, capitalised};
 use crate::message::{count, points};
@@ -13,6 +13,9 @@ use crate::policy_file::{PolicyFile, range};
 
 /// Findings that the page shows; the rest is counted.
 const MAX_FINDINGS: usize = 100;
+
+/// The longest change of a policy: pattern and reason, in bytes.
+const MAX_CHANGE_BYTES: usize = 1_000;
 
 /// Beyond it, a chance is only called small.
 const MAX_ODDS: f64 = 1e9;
@@ -239,37 +242,13 @@ fn seen(finding: &Finding) -> String {
 
 pub(super) fn policy(out: &mut String, file: &PolicyFile) -> fmt::Result {
     out.push_str("<section>\n<h2>Policy in force</h2>\n");
-    let defaults = judge::Policy::default();
-    if file.set.is_empty() && file.entries.is_empty() {
+    let lines = changes(file);
+    if lines.is_empty() {
         out.push_str("<p>The defaults.</p>\n");
     } else {
         out.push_str("<p>A policy file changes the defaults:</p>\n<ul>\n");
-        for field in FIELDS.iter().filter(|field| file.set.contains(&field.name)) {
-            writeln!(
-                out,
-                "<li><code>{}</code> is {} instead of {}</li>",
-                field.name,
-                (field.get)(&file.policy),
-                (field.get)(&defaults)
-            )?;
-        }
-        for entry in &file.entries {
-            writeln!(
-                out,
-                "<li>{} <code>{}</code> {} {}: {}</li>",
-                match entry.ignore.what {
-                    Ignored::Template => "log events like",
-                    Ignored::Event => "Kubernetes events",
-                },
-                safe(&entry.ignore.pattern, MAX_TEXT_BYTES),
-                if entry.expired {
-                    "count again, since the entry expired on"
-                } else {
-                    "are ignored until"
-                },
-                entry.until,
-                safe(&entry.ignore.reason, MAX_TEXT_BYTES)
-            )?;
+        for line in lines {
+            writeln!(out, "<li>{}</li>", safe(&line, MAX_CHANGE_BYTES))?;
         }
         out.push_str("</ul>\n");
     }
