@@ -158,28 +158,16 @@ until = 2026
 
 #[test]
 fn what_is_no_list_of_entries() {
-    insta::assert_snapshot!(mistakes("ignore = \"all\""), @r"
-    line 1, column 10: `ignore` is text, and needs entries: write `[[ignore]]` above each
-    ");
-    insta::assert_snapshot!(mistakes("ignore = [\"all\"]"), @r"
-    line 1, column 11: an entry is text, and needs keys: write `[[ignore]]` above them
-    ");
-    insta::assert_snapshot!(mistakes("[ignore]\ntemplate = \"a b c\""), @r"
-    line 1, column 1: `ignore` is a table, and needs entries: write `[[ignore]]` above each
-    ");
+    insta::assert_snapshot!(mistakes("ignore = \"all\""), @"line 1, column 10: `ignore` is text, and needs entries: write `[[ignore]]` above each");
+    insta::assert_snapshot!(mistakes("ignore = [\"all\"]"), @"line 1, column 11: an entry is text, and needs keys: write `[[ignore]]` above them");
+    insta::assert_snapshot!(mistakes("[ignore]\ntemplate = \"a b c\""), @"line 1, column 1: `ignore` is a table, and needs entries: write `[[ignore]]` above each");
 }
 
 #[test]
 fn text_that_is_no_toml_names_the_place() {
-    insta::assert_snapshot!(mistakes("promoteRatio = 2\npromoteMargin 0.01\n"), @r"
-    line 2, column 15: key with no value, expected `=`
-    ");
-    insta::assert_snapshot!(mistakes("promoteRatio = 2\npromoteRatio = 3\n"), @r"
-    line 2, column 1: duplicate key
-    ");
-    insta::assert_snapshot!(mistakes("[[ignore]]\nuntil = 2026-02-30\n"), @r"
-    line 2, column 9: invalid date, expected day between 01 and 28
-    ");
+    insta::assert_snapshot!(mistakes("promoteRatio = 2\npromoteMargin 0.01\n"), @"line 2, column 15: key with no value, expected `=`");
+    insta::assert_snapshot!(mistakes("promoteRatio = 2\npromoteRatio = 3\n"), @"line 2, column 1: duplicate key");
+    insta::assert_snapshot!(mistakes("[[ignore]]\nuntil = 2026-02-30\n"), @"line 2, column 9: invalid date, expected day between 01 and 28");
 }
 
 #[test]
@@ -199,9 +187,7 @@ fn an_entry_counts_to_the_end_of_its_day_and_is_warned_about_after() {
     let file = parse(&text("2026-06-14"), TODAY).unwrap();
     assert_eq!(file.policy, Policy::default(), "it has no effect");
     assert!(file.entries[0].expired);
-    insta::assert_snapshot!(file.warnings[0], @r"
-    line 2: expired on 2026-06-14, so `cache * warming up` counts again: remove the entry, or give it a new date
-    ");
+    insta::assert_snapshot!(file.warnings[0], @"line 2: expired on 2026-06-14, so `cache * warming up` counts again: remove the entry, or give it a new date");
 }
 
 #[test]

@@ -96,9 +96,7 @@ fn an_expired_entry_is_warned_about() {
     );
     let ran = judged(&folder, &["--policy", "policy.toml"]);
     assert_eq!(ran.code, Some(0));
-    insta::assert_snapshot!(ran.err, @r"
-    warning: policy.toml, line 1: expired on 2020-01-31, so `cache is cold` counts again: remove the entry, or give it a new date
-    ");
+    insta::assert_snapshot!(ran.err, @"warning: policy.toml, line 1: expired on 2020-01-31, so `cache is cold` counts again: remove the entry, or give it a new date");
 }
 
 #[test]
