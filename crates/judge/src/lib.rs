@@ -19,6 +19,7 @@
 pub mod access;
 mod carried;
 mod clock;
+mod cluster;
 mod decision;
 mod eprocess;
 pub mod evidence;
@@ -27,7 +28,9 @@ mod frame;
 mod gates;
 mod json;
 pub mod judgement;
+mod kind;
 pub mod level;
+mod likeness;
 mod mask;
 mod miner;
 pub mod policy;

@@ -460,9 +460,9 @@ impl Reader {
     fn finish(mut self) -> Profile {
         self.close();
         let mut profile = self.profile;
-        profile.evicted_events = self.miner.evicted_events;
-        profile.templates = self
-            .miner
+        let miner = self.miner.finish();
+        profile.evicted_events = miner.evicted_events;
+        profile.templates = miner
             .entries
             .into_iter()
             .filter(|entry| entry.total > 0)

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::access::Traffic;
 use crate::evidence::{Arm, Evidence, LogProfile};
 use crate::level::Level;
-use crate::miner::{self, Marks};
+use crate::likeness::{self, Marks};
 use crate::profile::{Profile, Template};
 use crate::signs::Crash;
 
@@ -254,15 +254,15 @@ fn join_like(rows: Vec<Row>) -> Vec<Row> {
         let mut marks: Vec<Marks> = Vec::new();
         for row in group {
             let error = row.level >= Level::Error || row.crash.is_some();
-            let own_marks = miner::marks(&row.text);
+            let own_marks = likeness::marks(&row.text);
             let found = (0..marks.len())
                 .rev()
                 .take(MAX_PAIRED_ROWS)
-                .find(|index| miner::is_like(&marks[*index], &own_marks, error));
+                .find(|index| likeness::is_like(&marks[*index], &own_marks, error));
             if let Some(index) = found {
                 let own: &mut Row = &mut joined[first + index];
-                own.text = miner::merged(&own.text, &row.text);
-                marks[index] = miner::marks(&own.text);
+                own.text = likeness::merged(&own.text, &row.text);
+                marks[index] = likeness::marks(&own.text);
                 own.join(row);
             } else {
                 marks.push(own_marks);

@@ -8,7 +8,6 @@ use crate::frame::{Framer, Line};
 use crate::level::Level;
 use crate::mask;
 use crate::miner::{Join, Miner};
-use crate::redact;
 use crate::trace::Trace;
 
 /// Text of the group of all events whose template gave way to others.
@@ -186,7 +185,7 @@ impl Events {
 
     fn finish(mut self) -> Mined {
         self.close();
-        let mut entries = self.miner.entries;
+        let mut entries = self.miner.finish().entries;
         entries.retain(|entry| entry.total > 0);
         entries.sort_by_key(|entry| entry.counts.0.iter().min().copied());
         let mut templates = Vec::with_capacity(entries.len());
@@ -196,7 +195,7 @@ impl Events {
                 final_group[*group as usize] = Some(index);
             }
             templates.push(MinedTemplate {
-                text: entry.text.replace(redact::MASK, mask::VARIABLE),
+                text: entry.text,
                 level: entry.kind.level,
                 count: entry.total,
                 sample: entry.sample,
