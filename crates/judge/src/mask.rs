@@ -134,57 +134,228 @@ pub(crate) fn klog_letter(line: &[u8]) -> Option<u8> {
 }
 
 fn mask_into(line: &str, text: &mut String) {
-    let bytes = line.as_bytes();
-    let mut at = 0;
-    let mut status = Status::default();
-    let mut word_before = 0..0;
-    while at < bytes.len() && text.len() <= MAX_TEXT_BYTES {
-        let start = at;
-        let class = CLASSES[usize::from(bytes[at])];
-        if class == Class::Space {
-            while at < bytes.len() && CLASSES[usize::from(bytes[at])] == Class::Space {
-                at += 1;
+    let mut masker = Masker {
+        line,
+        at: 0,
+        word_before: 0..0,
+        status: Status::default(),
+    };
+    while masker.at < line.len() && text.len() <= MAX_TEXT_BYTES {
+        masker.piece(text);
+    }
+}
+
+/// A line on its way to its template text.
+struct Masker<'a> {
+    line: &'a str,
+    at: usize,
+    word_before: std::ops::Range<usize>,
+    status: Status,
+}
+
+impl Masker<'_> {
+    /// The next word, sign, run of spaces, path or address.
+    fn piece(&mut self, text: &mut String) {
+        let bytes = self.line.as_bytes();
+        let start = self.at;
+        match CLASSES[usize::from(bytes[start])] {
+            Class::Space => {
+                self.at += run(bytes, start, |byte| {
+                    CLASSES[usize::from(byte)] == Class::Space
+                });
+                if !text.is_empty() && self.at < bytes.len() {
+                    text.push(' ');
+                }
             }
-            if !text.is_empty() && at < bytes.len() {
-                text.push(' ');
+            Class::Delimiter => {
+                if start > 0 && bytes[start - 1..].starts_with(b"://") {
+                    // The scheme tells what is called, the rest where.
+                    text.push_str("//");
+                    self.at += 2;
+                }
+                let place = if self.at > start {
+                    run(bytes, self.at, |byte| {
+                        in_place(byte) || matches!(byte, b':' | b'=')
+                    })
+                } else {
+                    place_len(bytes, start, &bytes[self.word_before.clone()])
+                };
+                if place > 0 {
+                    self.at += place;
+                    self.word_before = self.at..self.at;
+                    push_variable(text);
+                } else if self.at == start {
+                    self.at += 1;
+                    text.push(char::from(bytes[start]));
+                }
             }
-        } else if class == Class::Delimiter {
-            at += 1;
-            text.push(char::from(bytes[start]));
-        } else {
-            while at < bytes.len() && in_word(bytes[at]) {
-                at += 1;
-            }
-            let word = &bytes[start..at];
-            let Some(digits) = digits_of(word) else {
-                word_before = start..at;
-                text.push_str(&line[start..at]);
-                continue;
-            };
-            let before = status.class;
-            if word.len() == 3 && word.iter().all(u8::is_ascii_digit) {
-                status.note_number(bytes, start, word_before);
-            }
-            word_before = at..at;
-            if status.class != before {
-                // Statuses of one class are one template.
-                text.push(char::from(b'0' + status.class));
-                text.push_str("xx");
-                continue;
-            }
-            let kept = if word.len() > MAX_NAME_BYTES {
-                0
-            } else if start == 0 && klog_letter(bytes).is_some() {
-                1
-            } else {
-                kept(word, digits)
-            };
-            text.push_str(&line[start..start + kept]);
-            if kept < word.len() {
-                text.push_str(VARIABLE);
+            Class::Word | Class::Digit => {
+                self.at += run(bytes, start, in_word);
+                self.word(start..self.at, text);
             }
         }
     }
+
+    fn word(&mut self, at: std::ops::Range<usize>, text: &mut String) {
+        let bytes = self.line.as_bytes();
+        let word = &bytes[at.clone()];
+        let Some(digits) = digits_of(word) else {
+            self.word_before = at.clone();
+            let rest = &bytes[at.end..];
+            if is_date_word(word, rest, text) || is_host(word, rest) || is_hex_pair(word, text) {
+                push_variable(text);
+            } else {
+                text.push_str(&self.line[at]);
+            }
+            return;
+        };
+        let before = self.status.class;
+        if word.len() == 3 && word.iter().all(u8::is_ascii_digit) {
+            self.status
+                .note_number(bytes, at.start, self.word_before.clone());
+        }
+        self.word_before = at.end..at.end;
+        if self.status.class != before {
+            // Statuses of one class are one template.
+            text.push(char::from(b'0' + self.status.class));
+            text.push_str("xx");
+            return;
+        }
+        let kept = if word.len() > MAX_NAME_BYTES {
+            0
+        } else if at.start == 0 && klog_letter(bytes).is_some() {
+            1
+        } else {
+            kept(word, digits)
+        };
+        text.push_str(&self.line[at.start..at.start + kept]);
+        if kept < word.len() {
+            push_variable(text);
+            if word.last() == Some(&b'.') {
+                text.push('.');
+            }
+        }
+    }
+}
+
+/// Length of the run of bytes from `at` on that are `like` the first.
+fn run(bytes: &[u8], at: usize, like: impl Fn(u8) -> bool) -> usize {
+    bytes[at..]
+        .iter()
+        .position(|byte| !like(*byte))
+        .unwrap_or(bytes.len() - at)
+}
+
+/// Several variables in a row (the parts of a time, an address, a list) are
+/// one: how many there are says nothing.
+fn push_variable(text: &mut String) {
+    for between in ["", " ", ":", "."] {
+        if text
+            .strip_suffix(between)
+            .is_some_and(|before| before.ends_with(VARIABLE))
+        {
+            text.truncate(text.len() - between.len());
+            return;
+        }
+    }
+    text.push_str(VARIABLE);
+}
+
+/// Length of the path, or of what follows a URL's scheme, that begins at `at`;
+/// 0 where none begins.
+///
+/// What a request asks for stays: it tells requests apart.
+fn place_len(bytes: &[u8], at: usize, word_before: &[u8]) -> usize {
+    let begins = at.checked_sub(1).is_none_or(|before| {
+        matches!(
+            bytes[before],
+            b' ' | b'\t' | b'"' | b'\'' | b'(' | b'[' | b'<' | b'=' | b':' | b',' | b'/'
+        )
+    });
+    let asked = status::is_method(word_before) || key_is(word_before, REQUEST_KEYS);
+    if !begins || asked || !matches!(bytes[at], b'/' | b'\\') {
+        return 0;
+    }
+    // `C:\dir` goes on behind its drive.
+    let drive = bytes[at] == b'\\' && bytes[..at].ends_with(b":");
+    if bytes[at] == b'\\' && !drive || !bytes.get(at + 1).copied().is_some_and(starts_place) {
+        return 0;
+    }
+    let len = run(bytes, at, in_place);
+    // A full stop or a dash ends the sentence, not the path.
+    let signs = bytes[at..at + len]
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b'.' | b'-'))
+        .count();
+    len - signs
+}
+
+/// Signs of paths and URLs, besides words.
+fn in_place(byte: u8) -> bool {
+    in_word(byte)
+        || matches!(
+            byte,
+            b'/' | b'\\' | b'~' | b'+' | b'%' | b'@' | b'#' | b'$' | b'*' | b'&' | b'?' | b'!'
+        )
+}
+
+fn starts_place(byte: u8) -> bool {
+    in_word(byte) || byte == b'/'
+}
+
+/// Keys whose values are what a request asks for.
+const REQUEST_KEYS: &[&str] = &[
+    "path", "uri", "url", "request", "route", "endpoint", "resource", "target",
+];
+
+/// A month beside a number, a weekday before a month.
+fn is_date_word(word: &[u8], rest: &[u8], text: &str) -> bool {
+    const MONTHS: [&[u8]; 12] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
+    ];
+    const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+    let next = rest.trim_ascii_start();
+    if MONTHS.contains(&word) {
+        return next.first().is_some_and(u8::is_ascii_digit)
+            || text.trim_end_matches([' ', '/']).ends_with(VARIABLE);
+    }
+    let next = next.strip_prefix(b",").unwrap_or(next).trim_ascii_start();
+    DAYS.contains(&word)
+        && (next.first().is_some_and(u8::is_ascii_digit)
+            || MONTHS.iter().any(|month| next.starts_with(month)))
+}
+
+/// A host's name: it ends as names of the internet or of a cluster do, or it
+/// has three labels and a port behind it.
+fn is_host(word: &[u8], rest: &[u8]) -> bool {
+    const ENDS: [&[u8]; 12] = [
+        b".com",
+        b".org",
+        b".net",
+        b".edu",
+        b".gov",
+        b".mil",
+        b".io",
+        b".dev",
+        b".local",
+        b".internal",
+        b".svc",
+        b".lan",
+    ];
+    let name = word.strip_suffix(b".").unwrap_or(word);
+    let dots = name.iter().filter(|byte| **byte == b'.').count();
+    if dots == 0 || name.starts_with(b".") {
+        return false;
+    }
+    ENDS.iter().any(|end| name.ends_with(end))
+        || dots >= 2 && matches!(rest, [b':', digit, ..] if digit.is_ascii_digit())
+}
+
+/// Two letters of an address such as `00:11:43:e3:ba:c3`.
+fn is_hex_pair(word: &[u8], text: &str) -> bool {
+    word.len() == 2 && word.iter().all(u8::is_ascii_hexdigit) && text.ends_with("<*>:")
 }
 
 fn json_template(line: &str, text: &mut String) {
@@ -228,15 +399,35 @@ mod tests {
             ("took 12 ms  for user=7", "took <*> ms for user=<*>"),
             (
                 "2018-09-29 01:32:32.458 27096 DEBUG nova [req-1 2 - -] x",
-                "<*> <*>:<*>:<*> <*> DEBUG nova [req-<*> <*> - -] x",
+                "<*> DEBUG nova [req-<*> - -] x",
             ),
             (
                 r#"{"level":"error","msg":"no user 7","id":"x","status":500}"#,
                 "ERROR no user <*> {id status=5xx}",
             ),
+            ("read /var/lib/x.db, 7 rows", "read <*>, <*> rows"),
+            ("wrote C:\\Windows\\x.dll (ok).", "wrote C:<*> (ok)."),
+            ("from hdfs://node:9000/a/b done", "from hdfs://<*> done"),
+            (
+                "GET /users/12/items 200 3 ms",
+                "GET /users/<*>/items 2xx <*> ms",
+            ),
+            (
+                "method=GET path=/users status=200",
+                "method=GET path=/users status=2xx",
+            ),
+            ("at Fri Jun 17 07:07:00 2005.", "at <*>."),
+            ("Jun 14 15:16:01 combo sshd", "<*> combo sshd"),
+            (
+                "reach www.example.com:443 or a.b.c.d:80",
+                "reach <*> or <*>",
+            ),
+            ("lease 00:11:43:e3:ba:c3 to eth1", "lease <*> to eth1"),
+            ("wrote core.1234 of node-12.", "wrote core.<*> of <*>."),
+            ("org.acme.Users failed", "org.acme.Users failed"),
             (
                 "E0102 03:04:05.678901       1 a.go:12] x",
-                "E<*> <*>:<*>:<*> <*> a.go:<*>] x",
+                "E<*> a.go:<*>] x",
             ),
         ];
         for (line, text) in cases {

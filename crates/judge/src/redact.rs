@@ -216,7 +216,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(""),
         ),
         (
-            r"xox[a-z]-[0-9A-Za-z-]{8,}|xapp-[0-9A-Za-z-]{8,}|(?:sk|rk|pk)[-_][0-9A-Za-z_-]{16,}|npm_[0-9A-Za-z]{16,}|pypi-[0-9A-Za-z_-]{16,}|SG\.[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}|hv[sb]\.[0-9A-Za-z_-]{16,}|dop_v1_[0-9a-f]{16,}|hf_[0-9A-Za-z]{16,}|AGE-SECRET-KEY-[0-9A-Z]{10,}",
+            r"xox[a-z]-[0-9A-Za-z-]{8,}|xapp-[0-9A-Za-z-]{8,}|\b(?:sk|rk|pk)[-_][0-9A-Za-z_-]{16,}|npm_[0-9A-Za-z]{16,}|pypi-[0-9A-Za-z_-]{16,}|SG\.[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}|hv[sb]\.[0-9A-Za-z_-]{16,}|dop_v1_[0-9a-f]{16,}|hf_[0-9A-Za-z]{16,}|AGE-SECRET-KEY-[0-9A-Z]{10,}",
             0,
             "",
             Some(""),
@@ -468,6 +468,7 @@ mod tests {
             "Http2ConnectionHandlerInitializerFactoryBean started",
             "password rejected for user bob",
             "500 - blue (1.000000s)",
+            "task_1445144423722_0020_m_000000 done",
         ];
         for text in cases {
             assert_eq!(redact(text), text);

@@ -108,7 +108,9 @@ fn hash_words(text: &[u8], hash: &mut Hash, status: &mut Status) {
                 hash.add(block.hash(start, len));
                 before = (at, len);
             } else {
-                let mut value = MASKED ^ u64::from(block.byte(end));
+                // A full stop behind a number is not a part of it.
+                let stop = block.byte(end.wrapping_sub(1)) == b'.';
+                let mut value = MASKED ^ u64::from(block.byte(end)) ^ u64::from(stop) << 32;
                 let ends = digits.wrapping_add(digits & digits.wrapping_neg()) & words & !carried;
                 let head = digits.trailing_zeros() as usize - start;
                 if ends == 0 && (head >= mask::MIN_NAME_BYTES || head == 0 && len == 3) {
