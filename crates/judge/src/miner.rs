@@ -86,14 +86,17 @@ impl<C: Join> Miner<C> {
         }
     }
 
-    /// The template of a line; `entries[index]` until the next call.
+    /// The template of a line; `entries[index]` until the next call. The line
+    /// begins with a time of `time_len` bytes, which tells nothing.
     #[inline]
-    pub(crate) fn find(&mut self, line: &[u8]) -> u32 {
-        let signature = signature(line);
+    pub(crate) fn find(&mut self, line: &[u8], time_len: usize) -> u32 {
+        let mut signature = signature(&line[time_len..]);
+        // A level is looked for behind a time where none is without.
+        signature.hash ^= u64::from(time_len > 0);
         if let Some(index) = self.signatures.get(&signature.hash) {
             return *index;
         }
-        let index = self.learn(line, signature);
+        let index = self.learn(line, time_len, signature);
         if self.signatures.len() >= MAX_SIGNATURES {
             self.signatures.clear();
         }
@@ -133,7 +136,7 @@ impl<C: Join> Miner<C> {
 
     /// The slow path: once per signature.
     #[cold]
-    fn learn(&mut self, line: &[u8], signature: Signature) -> u32 {
+    fn learn(&mut self, line: &[u8], time_len: usize, signature: Signature) -> u32 {
         let raw = String::from_utf8_lossy(line);
         let clean: String = raw
             .chars()
@@ -141,7 +144,9 @@ impl<C: Join> Miner<C> {
             .collect();
         let line = redact(clean.trim());
         let kind = kind_of(&line, signature.status_class);
-        let mut text = mask::template(&line);
+        // Times have no secret, so what is redacted stands behind them.
+        let said = line.get(time_len..).unwrap_or(&line).trim_start();
+        let mut text = mask::template(said);
         if text.contains(redact::MASK) {
             text = text.replace(redact::MASK, mask::VARIABLE);
         }

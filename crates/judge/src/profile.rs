@@ -355,14 +355,15 @@ impl Reader {
             return;
         }
         self.close();
+        let time = clock::leading(text);
         let ms = line
             .ms
-            .or_else(|| clock::leading(text).map(|(ms, _)| ms))
+            .or(time.map(|(ms, _)| ms))
             .or_else(|| clock::leading_syslog(text))
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
-        let template = self.miner.find(text);
+        let template = self.miner.find(text, time.map_or(0, |(_, len)| len));
         if self.miner.entries[template as usize].kind.is_error() {
             self.trace.first_line(text);
         } else {

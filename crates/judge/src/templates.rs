@@ -4,6 +4,7 @@
 //! The same miner as a [`Profiler`](crate::Profiler)'s, so its tables and these
 //! agree.
 
+use crate::clock;
 use crate::frame::{Framer, Line};
 use crate::level::Level;
 use crate::mask;
@@ -142,7 +143,8 @@ impl Events {
             return;
         }
         self.close();
-        let template = self.miner.find(text);
+        let time = clock::leading(text);
+        let template = self.miner.find(text, time.map_or(0, |(_, len)| len));
         if self.miner.entries[template as usize].kind.is_error() {
             self.trace.first_line(text);
         } else {
@@ -165,7 +167,7 @@ impl Events {
     }
 
     fn event(&mut self, text: &[u8]) {
-        let template = self.miner.find(text);
+        let template = self.miner.find(text, 0);
         self.count(template);
     }
 

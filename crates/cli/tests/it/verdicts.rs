@@ -53,7 +53,7 @@ fn the_shipped_broken_canary_is_aborted() {
       5xx responses   canary 38 (4.2 %), stable 0 (0.0 %): +4.2 pp
 
     Findings
-      NullPointerException ColorResource:39 [new error] (fdbed1bb)
+      NullPointerException ColorResource:39 [new error] (a4b87411)
         canary 13 (1.4 %) in 1/1 pods, stable 0 (0.0 %), ratio 81.0 (95 %: 4.8 to 1362.1)
         first 2026-11-22T02:42:49Z, last 2026-11-22T02:43:38Z
         | 2026-11-22T02:42:49.594Z ERROR [rollouts-demo,***] c.d.color.ColorResource : request failed
