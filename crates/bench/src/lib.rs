@@ -4,6 +4,7 @@
 //! `bench` prints them. Simulations are functions of a seed: who runs them
 //! again gets the same numbers.
 
+pub mod accuracy;
 pub mod corpus;
 pub mod engine;
 pub mod look;

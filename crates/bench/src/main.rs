@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bench::{engine, memory, pairs, power, splits};
+use bench::{accuracy, engine, memory, pairs, power, splits};
 use clap::{Args, Parser, Subcommand};
 use judge::Policy;
 
@@ -26,6 +26,10 @@ enum Command {
     Engine(Engine),
     /// Memory of one profiler on long streams and floods.
     Memory,
+    /// Accuracy of the templates on recorded logs.
+    Accuracy(Shared),
+    /// Verdicts on labelled pairs of logs.
+    Pairs(Shared),
     /// What `memory` starts.
     #[command(hide = true)]
     MemoryChild {
@@ -66,6 +70,13 @@ struct Power {
 }
 
 #[derive(Debug, Args)]
+struct Shared {
+    /// Folder with recorded logs: `loghub-2k` and `pairs` in it.
+    #[arg(long, value_name = "FOLDER")]
+    shared: PathBuf,
+}
+
+#[derive(Debug, Args)]
 struct Engine {
     /// A log to measure on [default: a simulated one].
     #[arg(long, value_name = "FILE")]
@@ -82,6 +93,18 @@ fn main() -> Result<()> {
         Command::Splits(args) => run_splits(&args, &mut out)?,
         Command::Power(args) => run_power(&args, &mut out)?,
         Command::Engine(args) => run_engine(&args, &mut out)?,
+        Command::Accuracy(args) => {
+            let accuracy = accuracy::measure(&args.shared.join("loghub-2k"))?;
+            writeln!(out, "{}", accuracy::table(&accuracy))?;
+        }
+        Command::Pairs(args) => {
+            let score = pairs::judge_all(&args.shared.join("pairs"), &Policy::default())?;
+            let (table, notes) = pairs::table(&score);
+            writeln!(out, "{table}")?;
+            for note in &notes {
+                writeln!(out, "- {note}")?;
+            }
+        }
         Command::Memory => {
             let say = |text: &str| {
                 // Nobody may be listening; the work goes on.
