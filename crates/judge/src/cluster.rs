@@ -9,7 +9,7 @@
 //! partitioning", KDD 2009): from the same set of texts comes the same set of
 //! templates, in whatever order the lines were written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::likeness::{self, Mark, Marks};
 
@@ -19,7 +19,7 @@ const VARIABLE_WORDS: usize = 4;
 /// events apart.
 const VARIABLE_FIRST_WORDS: usize = 16;
 /// Clusters that a text is compared with: the comparison is of all with all.
-const MAX_CANDIDATES: usize = 256;
+const MAX_CANDIDATES: usize = 128;
 
 /// Groups `texts`, which have equally many chunks each: what is to become one
 /// template. Each text is in one group. `texts` come in canonical order.
@@ -61,13 +61,21 @@ pub(crate) fn groups(texts: &[Marks], error: bool) -> Vec<Vec<usize>> {
 /// one with the fewest, the first of several. `None` when all that differs is
 /// variable.
 fn telling_place(texts: &[Marks], cluster: &[usize]) -> Option<usize> {
-    let first = &texts[*cluster.first()?];
+    let (first, others) = cluster.split_first()?;
+    let first = &texts[*first];
+    let mut words: Vec<Mark> = Vec::new();
     (0..first.len())
         .filter_map(|place| {
-            let words: BTreeSet<Mark> = cluster.iter().map(|index| texts[*index][place]).collect();
-            let any = *words.first()?;
+            // Most places have one word; a set is only built where they differ.
+            let any = first[place];
+            if others.iter().all(|other| texts[*other][place].matches(any)) {
+                return None;
+            }
+            words.clear();
+            words.extend(cluster.iter().map(|index| texts[*index][place]));
+            words.sort_unstable();
+            words.dedup();
             let variable = words.len() >= enough_words(place)
-                || words.iter().all(|word| word.matches(any))
                 || words.iter().any(|word| word.is_all_variable());
             (!variable).then_some((words.len(), place))
         })

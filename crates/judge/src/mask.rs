@@ -60,13 +60,15 @@ pub(crate) const VARIABLE: &str = "<*>";
 
 /// Longest template text in bytes.
 const MAX_TEXT_BYTES: usize = 400;
+/// Room for the piece that goes past the end, before it is cut.
+const ROOM_BYTES: usize = 32;
 /// Chunks of a template: what follows tells nothing new.
 const MAX_CHUNKS: usize = 48;
 
 /// The template text of a (redacted) line: words with digits become [`VARIABLE`], the
 /// spaces between chunks become one. JSON becomes its message and its keys.
 pub(crate) fn template(line: &str) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(line.len().min(MAX_TEXT_BYTES) + ROOM_BYTES);
     if line.starts_with('{') {
         json_template(line, &mut text);
     } else {
@@ -77,6 +79,10 @@ pub(crate) fn template(line: &str) -> String {
 }
 
 fn clip(text: &mut String) {
+    let spaces = text.bytes().filter(|byte| *byte == b' ').count();
+    if spaces < MAX_CHUNKS && text.len() <= MAX_TEXT_BYTES {
+        return;
+    }
     let chunk_end = text
         .match_indices(' ')
         .nth(MAX_CHUNKS - 1)
@@ -115,13 +121,16 @@ const MAX_NAME_BYTES: usize = 63;
 
 /// The places of a word's digits; `None` when it has none.
 fn digits_of(word: &[u8]) -> Option<u64> {
+    if !word.iter().any(u8::is_ascii_digit) {
+        return None;
+    }
     let places = word.iter().enumerate();
     let digits = places
         .filter(|(_, byte)| byte.is_ascii_digit())
         .fold(0_u64, |digits, (place, _)| {
             digits | 1 << place.min(MAX_NAME_BYTES)
         });
-    (digits != 0).then_some(digits)
+    Some(digits)
 }
 
 /// `E0102 …`: the letter is part of a word with digits, and is the level.
@@ -316,6 +325,9 @@ fn is_date_word(word: &[u8], rest: &[u8], text: &str) -> bool {
         b"Dec",
     ];
     const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+    if word.len() != 3 || !word[0].is_ascii_uppercase() {
+        return false;
+    }
     let next = rest.trim_ascii_start();
     if MONTHS.contains(&word) {
         return next.first().is_some_and(u8::is_ascii_digit)
@@ -344,6 +356,9 @@ fn is_host(word: &[u8], rest: &[u8]) -> bool {
         b".svc",
         b".lan",
     ];
+    if memchr::memchr(b'.', word).is_none() {
+        return false;
+    }
     let name = word.strip_suffix(b".").unwrap_or(word);
     let dots = name.iter().filter(|byte| **byte == b'.').count();
     if dots == 0 || name.starts_with(b".") {

@@ -5,11 +5,13 @@
 //! Which texts are one template is decided at the end, or when the table is
 //! full: by then it is known which of their places vary.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
 
+use crate::access::Traffic;
 use crate::kind::{Kind, kind_of};
 use crate::likeness::{self, Marks};
 use crate::redact::redact;
@@ -17,15 +19,25 @@ use crate::signature::{Signature, signature};
 use crate::{cluster, mask, redact};
 
 /// Templates of one log at most. Real services have some hundreds; a stream of
-/// lines that are all different must not grow the table.
-pub const MAX_TEMPLATES: usize = 4_096;
+/// lines that are all different must not grow the table. With a count in each
+/// bucket of the longest window, a template takes about 5 KiB: all of them
+/// stay within 16 MiB.
+pub const MAX_TEMPLATES: usize = 3_072;
 /// Of those, templates at ERROR and above: they are never evicted, so they
 /// need a limit of their own; what comes after it is counted as one.
 const MAX_ERROR_TEMPLATES: usize = 1_024;
 /// Templates that go at once when the table is full, the rarest first.
-const EVICTED_AT_ONCE: usize = 512;
+const EVICTED_AT_ONCE: usize = 1_024;
+/// Texts learnt, at most, before templates are brought together again.
+const MAX_PATIENCE: usize = 1 << 20;
 /// Signatures remembered; when there are more, they are learnt anew.
-const MAX_SIGNATURES: usize = 8_192;
+const MAX_SIGNATURES: usize = 32_768;
+/// Signatures that are remembered as seen once, in a flood.
+const SEEN_ONCE: usize = 1 << 14;
+/// Template of errors beyond [`MAX_ERROR_TEMPLATES`].
+const TEXT_OF_ERRORS: &str = "(more different errors than are told apart)";
+/// Template, until the end, of lines that were seen once in a flood.
+const TEXT_OF_FLOOD: &str = "(lines that are all different)";
 /// Longest sample kept of a line, in bytes.
 const MAX_SAMPLE_BYTES: usize = 240;
 /// Templates with variables that a new text is compared with, the newest first.
@@ -43,6 +55,26 @@ pub(crate) struct Entry<C> {
     pub total: u64,
     /// What the profile counts for it.
     pub counts: C,
+    /// Made of several texts, so that another may belong to it as well.
+    general: bool,
+    /// See [`identity`].
+    identity: u64,
+}
+
+impl<C: Default> Entry<C> {
+    fn new(kind: Kind, text: String, sample: String) -> Self {
+        Self {
+            identity: identity(kind, &text, ""),
+            kind,
+            text,
+            exception: String::new(),
+            frame: String::new(),
+            sample,
+            total: 0,
+            counts: C::default(),
+            general: false,
+        }
+    }
 }
 
 /// The templates of one log.
@@ -58,6 +90,11 @@ pub(crate) struct Miner<C> {
     error_templates: usize,
     /// Texts learnt since the table was brought together.
     learnt: usize,
+    /// Texts to be learnt before it is brought together again.
+    patience: usize,
+    /// Signatures seen once, each at the place that its hash names; empty until
+    /// a flood begins.
+    seen: Vec<u64>,
     /// Events whose template was evicted.
     pub evicted_events: u64,
 }
@@ -82,6 +119,8 @@ impl<C: Join> Miner<C> {
             general: BTreeMap::new(),
             error_templates: 0,
             learnt: 0,
+            patience: MAX_TEMPLATES,
+            seen: Vec::new(),
             evicted_events: 0,
         }
     }
@@ -96,12 +135,33 @@ impl<C: Join> Miner<C> {
         if let Some(index) = self.signatures.get(&signature.hash) {
             return *index;
         }
+        if let Some(index) = self.first_sight(line, signature) {
+            return index;
+        }
         let index = self.learn(line, time_len, signature);
         if self.signatures.len() >= MAX_SIGNATURES {
             self.signatures.clear();
         }
         self.signatures.insert(signature.hash, index);
         index
+    }
+
+    /// In a flood of lines that are all different, one that is seen for the
+    /// first time is not learnt, unless what it is makes it worth it: learning
+    /// costs far more than reading, and its template would soon give way.
+    #[cold]
+    fn first_sight(&mut self, line: &[u8], signature: Signature) -> Option<u32> {
+        if self.seen.is_empty() {
+            return None;
+        }
+        let slot = usize::try_from(signature.hash).unwrap_or_default() % self.seen.len();
+        if self.seen[slot] == signature.hash {
+            return None;
+        }
+        self.seen[slot] = signature.hash;
+        let kind = kind_of(String::from_utf8_lossy(line).trim(), signature.status_class);
+        let plain = !kind.is_error() && !kind.suspect && kind.traffic == Traffic::None;
+        plain.then(|| self.catch_all(kind, TEXT_OF_FLOOD))
     }
 
     /// The template of an event whose trace names an exception: the same text
@@ -122,14 +182,12 @@ impl<C: Join> Miner<C> {
             self.texts.insert(identity, base);
             return base;
         }
+        let (text, sample) = (entry.text.clone(), entry.sample.clone());
         let entry = Entry {
-            kind,
-            text: entry.text.clone(),
             exception: exception.to_owned(),
             frame: frame.to_owned(),
-            sample: entry.sample.clone(),
-            total: 0,
-            counts: C::default(),
+            identity,
+            ..Entry::new(kind, text, sample)
         };
         self.insert(entry)
     }
@@ -138,10 +196,12 @@ impl<C: Join> Miner<C> {
     #[cold]
     fn learn(&mut self, line: &[u8], time_len: usize, signature: Signature) -> u32 {
         let raw = String::from_utf8_lossy(line);
-        let clean: String = raw
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let clean = if raw.chars().any(char::is_control) {
+            let plain = |c: char| if c.is_control() { ' ' } else { c };
+            Cow::Owned(raw.chars().map(plain).collect())
+        } else {
+            raw
+        };
         let line = redact(clean.trim());
         let kind = kind_of(&line, signature.status_class);
         // Times have no secret, so what is redacted stands behind them.
@@ -156,15 +216,7 @@ impl<C: Join> Miner<C> {
         if let Some(index) = self.general_of(kind, &text) {
             return index;
         }
-        let entry = Entry {
-            kind,
-            text,
-            exception: String::new(),
-            frame: String::new(),
-            sample: sample_of(&line),
-            total: 0,
-            counts: C::default(),
-        };
+        let entry = Entry::new(kind, text, sample_of(&line));
         self.insert(entry)
     }
 
@@ -188,33 +240,33 @@ impl<C: Join> Miner<C> {
         Some(*index)
     }
 
-    /// The template for errors beyond [`MAX_ERROR_TEMPLATES`].
-    fn catch_all(&mut self, kind: Kind) -> u32 {
-        const TEXT: &str = "(more different errors than are told apart)";
-        if let Some(index) = self.texts.get(&identity(kind, TEXT, "")) {
+    /// The one template for lines that are not told apart.
+    fn catch_all(&mut self, kind: Kind, text: &str) -> u32 {
+        if let Some(index) = self.texts.get(&identity(kind, text, "")) {
             return *index;
         }
-        self.push(Entry {
-            kind,
-            text: TEXT.to_owned(),
-            exception: String::new(),
-            frame: String::new(),
-            sample: String::new(),
-            total: 0,
-            counts: C::default(),
-        })
+        self.push(Entry::new(kind, text.to_owned(), String::new()))
     }
 
     fn insert(&mut self, entry: Entry<C>) -> u32 {
         let errors_full = entry.kind.is_error() && self.error_templates >= MAX_ERROR_TEMPLATES;
-        if (errors_full || self.entries.len() >= MAX_TEMPLATES) && self.learnt >= EVICTED_AT_ONCE {
+        let full = errors_full || self.entries.len() >= MAX_TEMPLATES;
+        if full && self.learnt >= self.patience {
+            let before = self.entries.len();
             self.bring_together();
+            // A flood of lines that are all different is not looked through
+            // again and again.
+            self.patience = if self.entries.len() + EVICTED_AT_ONCE > before {
+                (4 * self.patience).min(MAX_PATIENCE)
+            } else {
+                MAX_TEMPLATES
+            };
         }
         if self.entries.len() >= MAX_TEMPLATES {
             self.evict();
         }
         if entry.kind.is_error() && self.error_templates >= MAX_ERROR_TEMPLATES {
-            return self.catch_all(entry.kind);
+            return self.catch_all(entry.kind, TEXT_OF_ERRORS);
         }
         self.learnt += 1;
         self.push(entry)
@@ -223,14 +275,18 @@ impl<C: Join> Miner<C> {
     fn push(&mut self, entry: Entry<C>) -> u32 {
         let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.error_templates += usize::from(entry.kind.is_error());
-        self.texts
-            .insert(identity(entry.kind, &entry.text, &entry.exception), index);
+        self.texts.insert(entry.identity, index);
         self.entries.push(entry);
         index
     }
 
     /// Ends the log: texts that are one template become one.
     pub(crate) fn finish(mut self) -> Self {
+        for entry in &mut self.entries {
+            if entry.text == TEXT_OF_FLOOD {
+                self.evicted_events += std::mem::take(&mut entry.total);
+            }
+        }
         self.bring_together();
         self
     }
@@ -260,7 +316,8 @@ impl<C: Join> Miner<C> {
             .filter(|(_, set)| set.len() > 1)
             .map(|((kind, ..), set)| (kind, set))
             .collect();
-        let mut gone = vec![false; self.entries.len()];
+        // Where each entry goes: to itself, until it is joined to another.
+        let mut into: Vec<usize> = (0..self.entries.len()).collect();
         for (kind, set) in sets {
             let marks: Vec<Marks> = set
                 .iter()
@@ -270,11 +327,11 @@ impl<C: Join> Miner<C> {
                 let (first, others) = (set[group[0]], &group[1..]);
                 for other in others {
                     self.absorb(first, set[*other]);
-                    gone[set[*other]] = true;
+                    into[set[*other]] = first;
                 }
             }
         }
-        self.drop_entries(&gone);
+        self.keep(|index| Some(into[index]));
     }
 
     /// Joins template `other` into `into`.
@@ -283,6 +340,7 @@ impl<C: Join> Miner<C> {
         let total = std::mem::take(&mut self.entries[other].total);
         let text = std::mem::take(&mut self.entries[other].text);
         let entry = &mut self.entries[into];
+        entry.general = true;
         entry.counts.join(counts);
         entry.total += total;
         if entry.text != text {
@@ -302,35 +360,54 @@ impl<C: Join> Miner<C> {
         rarest.sort_unstable();
         rarest.truncate(EVICTED_AT_ONCE);
         let mut gone = vec![false; self.entries.len()];
-        for (total, index) in rarest {
-            gone[index] = true;
-            self.evicted_events += total;
+        let mut events = 0;
+        for (total, index) in &rarest {
+            gone[*index] = true;
+            events += total;
         }
-        self.drop_entries(&gone);
+        self.evicted_events += events;
+        // Templates that were seen once: a flood.
+        if self.seen.is_empty() && events < 2 * rarest.len() as u64 {
+            self.seen = vec![0; SEEN_ONCE];
+        }
+        self.keep(|index| (!gone[index]).then_some(index));
     }
 
-    /// Forgets entries; lines that had their signatures are learnt anew.
-    fn drop_entries(&mut self, gone: &[bool]) {
+    /// Keeps the entries that go `into` themselves; signatures go with them.
+    fn keep(&mut self, into: impl Fn(usize) -> Option<usize>) {
+        let mut place = Vec::with_capacity(self.entries.len());
+        let mut kept = 0_u32;
+        for index in 0..self.entries.len() {
+            place.push(kept);
+            kept += u32::from(into(index) == Some(index));
+        }
         let mut index = 0;
         self.entries.retain(|_| {
             index += 1;
-            !gone[index - 1]
+            into(index - 1) == Some(index - 1)
         });
-        self.signatures.clear();
+        self.signatures
+            .retain(|_, index| match into(*index as usize) {
+                Some(into) => {
+                    *index = place[into];
+                    true
+                }
+                None => false,
+            });
         self.texts.clear();
         self.general.clear();
         self.error_templates = 0;
-        for (index, entry) in (0..).zip(&self.entries) {
+        for (index, entry) in (0..).zip(&mut self.entries) {
             self.error_templates += usize::from(entry.kind.is_error());
-            let identity = identity(entry.kind, &entry.text, &entry.exception);
-            self.texts.insert(identity, index);
-            if entry.text.contains(mask::VARIABLE) {
+            if entry.general {
+                entry.identity = identity(entry.kind, &entry.text, &entry.exception);
                 let marks = likeness::marks(&entry.text);
                 self.general
                     .entry((entry.kind, marks.len()))
                     .or_default()
                     .push((index, marks));
             }
+            self.texts.insert(entry.identity, index);
         }
     }
 }
@@ -372,5 +449,119 @@ impl std::hash::Hasher for KnownHash {
 
     fn write_u64(&mut self, key: u64) {
         self.0 = key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Nothing;
+
+    impl Join for Nothing {
+        fn join(&mut self, _: Self) {}
+    }
+
+    /// What the tables take, in bytes.
+    fn table_bytes(miner: &Miner<Nothing>) -> usize {
+        let entry = |entry: &Entry<Nothing>| {
+            size_of::<Entry<Nothing>>()
+                + entry.text.capacity()
+                + entry.exception.capacity()
+                + entry.frame.capacity()
+                + entry.sample.capacity()
+        };
+        let general = |(_, marks): &(u32, Marks)| size_of::<(u32, Marks)>() + size_of_val(&**marks);
+        miner.entries.iter().map(entry).sum::<usize>()
+            + (miner.signatures.capacity() + miner.texts.capacity()) * 17
+            + miner.general.values().flatten().map(general).sum::<usize>()
+            + miner.seen.capacity() * 8
+    }
+
+    fn word(index: u32) -> String {
+        let letter = |at: u32| char::from(b'a' + ((index >> (4 * at)) & 15) as u8);
+        (0..6).map(letter).collect()
+    }
+
+    #[test]
+    fn no_flood_makes_the_tables_grow() {
+        const MAX_TABLE_BYTES: usize = 6 << 20;
+        let long = "é".repeat(1_000);
+        let floods: [&dyn Fn(&str) -> String; 5] = [
+            &|word| format!("INFO {word} did {word}"),
+            &|word| format!("{word} {long} {word}"),
+            &|word| format!(r#"{{"level":"info","msg":"done","{word}":1,"x{word}":2}}"#),
+            &|word| format!("ERROR {word} broke {word}"),
+            &|word| format!(r#"10.0.0.1 "GET /{word}/{word} HTTP/1.1" 200 12"#),
+        ];
+        for flood in floods {
+            let mut miner = Miner::<Nothing>::new();
+            for index in 0..20_000 {
+                let word = word(index);
+                let mut template = miner.find(flood(&word).as_bytes(), 0);
+                if miner.entries[template as usize].kind.is_error() {
+                    template = miner.variant(template, &format!("{word}Error"), &word);
+                }
+                miner.entries[template as usize].total += 1;
+            }
+            let bytes = table_bytes(&miner);
+            assert!(bytes < MAX_TABLE_BYTES, "{} takes {bytes}", flood("x"));
+            assert!(miner.entries.len() <= MAX_TEMPLATES + 8);
+            assert!(miner.signatures.len() <= MAX_SIGNATURES);
+            let counted: u64 = miner.entries.iter().map(|entry| entry.total).sum();
+            assert_eq!(counted + miner.evicted_events, 20_000, "{}", flood("x"));
+        }
+    }
+
+    #[test]
+    fn the_order_of_lines_does_not_change_the_templates() {
+        let mut lines: Vec<String> = (0..40)
+            .map(|index| format!("login of {} from node-{index} was fine", word(index * 37)))
+            .collect();
+        lines.extend((0..40).map(|index| format!("task {index} is {}", ["up", "down"][index % 2])));
+        let texts = |lines: &[String]| {
+            let mut miner = Miner::<Nothing>::new();
+            for line in lines {
+                miner.find(line.as_bytes(), 0);
+            }
+            let mut texts: Vec<String> =
+                miner.finish().entries.into_iter().map(|e| e.text).collect();
+            texts.sort();
+            texts
+        };
+        let forward = texts(&lines);
+        lines.reverse();
+        assert_eq!(forward, texts(&lines));
+        assert_eq!(
+            forward,
+            [
+                "login of <*> from node-<*> was fine",
+                "task <*> is down",
+                "task <*> is up"
+            ]
+        );
+    }
+
+    #[test]
+    fn in_a_flood_what_comes_twice_is_still_learnt() {
+        let mut miner = Miner::<Nothing>::new();
+        for index in 0..10_000 {
+            let template = miner.find(format!("{0} did {0}", word(index)).as_bytes(), 0);
+            miner.entries[template as usize].total += 1;
+        }
+        assert!(!miner.seen.is_empty(), "this is a flood");
+        for _ in 0..3 {
+            let template = miner.find(b"orders are stored", 0);
+            miner.entries[template as usize].total += 1;
+        }
+        let stored = miner
+            .entries
+            .iter()
+            .find(|entry| entry.text == "orders are stored");
+        assert_eq!(stored.map(|entry| entry.total), Some(2));
+        // A failure is learnt at first sight.
+        let error = miner.find(b"ERROR the disk is gone", 0);
+        assert_eq!(miner.entries[error as usize].text, "ERROR the disk is gone");
     }
 }

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
@@ -33,7 +34,7 @@ const MIN_RANDOM_BITS: f64 = 3.0;
 /// payment cards, and long strings that look random. Cannot fail; idempotent.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    if !may_hold_secret(text) {
+    if !hints(text).any() && !may_hold_number(text) {
         return Cow::Borrowed(text);
     }
     let mut current = Cow::Borrowed(text);
@@ -56,11 +57,8 @@ const MAX_ROUNDS: usize = 16;
 /// One pass of all rules.
 fn round(text: &str) -> String {
     let mut current = text.to_owned();
-    let names_secret = SECRET_HINT.is_match(text.as_bytes());
-    for rule in RULES.iter() {
-        if rule.keyed && !names_secret || !rule.needs.is_empty() && !current.contains(rule.needs) {
-            continue;
-        }
+    let found = hints(text);
+    for rule in RULES.iter().filter(|rule| found.has(rule.needs)) {
         if let Cow::Owned(next) = rule.apply(&current) {
             current = next;
         }
@@ -74,28 +72,142 @@ fn round(text: &str) -> String {
     current
 }
 
-/// Whether any rule could match: most lines have none of these bytes.
-fn may_hold_secret(text: &str) -> bool {
-    let mut digits = 0_usize;
+/// Whether the text may hold a card's number or a long random run.
+fn may_hold_number(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits < MIN_RANDOM_DIGITS {
+        return false;
+    }
+    if digits >= MIN_CARD_DIGITS {
+        return true;
+    }
     let mut run = 0_usize;
     for byte in text.bytes() {
-        match byte {
-            b'=' | b':' | b'@' | b'_' => return true,
-            b'0'..=b'9' => {
-                digits += 1;
-                run += 1;
-            }
-            b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'.' | b'-' => run += 1,
-            b' ' if digits < MIN_CARD_DIGITS => run = 0,
-            _ => run = 0,
-        }
-        if run >= 16 || digits >= MIN_CARD_DIGITS {
+        run = if byte.is_ascii_alphanumeric() || byte == b'+' {
+            run + 1
+        } else {
+            0
+        };
+        if run >= MIN_RANDOM_CHARS {
             return true;
         }
     }
-    // These have no byte of their own.
-    memchr::memmem::find(text.as_bytes(), b"-----BEGIN").is_some()
-        || BEARER.is_match(text.as_bytes())
+    false
+}
+
+/// Text without which a rule cannot match. All of it is looked for in one pass,
+/// which is far cheaper than the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hint {
+    PrivateKey,
+    Cookie,
+    Url,
+    Scheme,
+    WebToken,
+    ProviderKey,
+    Slack,
+    SecretKey,
+    Mail,
+}
+
+/// Which text hints at which rule, in any case.
+const HINTS: &[(&str, Hint)] = &[
+    ("-----begin", Hint::PrivateKey),
+    ("cookie", Hint::Cookie),
+    ("://", Hint::Url),
+    ("bearer", Hint::Scheme),
+    ("basic", Hint::Scheme),
+    ("negotiate", Hint::Scheme),
+    ("digest", Hint::Scheme),
+    ("eyj", Hint::WebToken),
+    ("akia", Hint::ProviderKey),
+    ("asia", Hint::ProviderKey),
+    ("aroa", Hint::ProviderKey),
+    ("aida", Hint::ProviderKey),
+    ("aiza", Hint::ProviderKey),
+    ("ya29.", Hint::ProviderKey),
+    ("gocspx-", Hint::ProviderKey),
+    ("ghp_", Hint::ProviderKey),
+    ("gho_", Hint::ProviderKey),
+    ("ghu_", Hint::ProviderKey),
+    ("ghs_", Hint::ProviderKey),
+    ("ghr_", Hint::ProviderKey),
+    ("github_pat_", Hint::ProviderKey),
+    ("glpat-", Hint::ProviderKey),
+    ("glrt-", Hint::ProviderKey),
+    ("gldt-", Hint::ProviderKey),
+    ("xox", Hint::ProviderKey),
+    ("xapp-", Hint::ProviderKey),
+    ("sk-", Hint::ProviderKey),
+    ("sk_", Hint::ProviderKey),
+    ("rk-", Hint::ProviderKey),
+    ("rk_", Hint::ProviderKey),
+    ("pk-", Hint::ProviderKey),
+    ("pk_", Hint::ProviderKey),
+    ("npm_", Hint::ProviderKey),
+    ("pypi-", Hint::ProviderKey),
+    ("sg.", Hint::ProviderKey),
+    ("hvs.", Hint::ProviderKey),
+    ("hvb.", Hint::ProviderKey),
+    ("dop_v1_", Hint::ProviderKey),
+    ("hf_", Hint::ProviderKey),
+    ("age-secret-key-", Hint::ProviderKey),
+    ("hooks.slack.com", Hint::Slack),
+    ("pass", Hint::SecretKey),
+    ("pwd", Hint::SecretKey),
+    ("secret", Hint::SecretKey),
+    ("token", Hint::SecretKey),
+    ("key", Hint::SecretKey),
+    ("cred", Hint::SecretKey),
+    ("auth", Hint::SecretKey),
+    ("sess", Hint::SecretKey),
+    ("csrf", Hint::SecretKey),
+    ("xsrf", Hint::SecretKey),
+    ("otp", Hint::SecretKey),
+    ("pin", Hint::SecretKey),
+    ("cvv", Hint::SecretKey),
+    ("ssn", Hint::SecretKey),
+    ("sig", Hint::SecretKey),
+    ("sas", Hint::SecretKey),
+    ("@", Hint::Mail),
+];
+
+static HINT_FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(HINTS.iter().map(|(text, _)| text))
+        .ok()
+});
+
+/// The hints of a text, a bit each.
+#[derive(Clone, Copy, Debug)]
+struct Hints(u16);
+
+impl Hints {
+    fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    fn has(self, hint: Hint) -> bool {
+        self.0 & (1 << hint as u16) != 0
+    }
+}
+
+fn hints(text: &str) -> Hints {
+    let Some(finder) = HINT_FINDER.as_ref() else {
+        return Hints(u16::MAX);
+    };
+    if !finder.is_match(text) {
+        return Hints(0);
+    }
+    let found = finder.find_overlapping_iter(text).fold(0, |found, hint| {
+        found | 1 << HINTS[hint.pattern().as_usize()].1 as u16
+    });
+    // A key names a secret only where a value follows.
+    let valued = memchr::memchr2(b'=', b':', text.as_bytes()).is_some();
+    let keys = 1 << Hint::SecretKey as u16 | 1 << Hint::Cookie as u16;
+    Hints(if valued { found } else { found & !keys })
 }
 
 /// One rule: what is matched, and which part of it stays.
@@ -105,10 +217,8 @@ struct Rule {
     keep: usize,
     /// Written after the mask.
     after: &'static str,
-    /// Text without which it cannot match: far cheaper to look for.
-    needs: &'static str,
-    /// Whether it looks for keys that [`SECRET_HINT`] finds.
-    keyed: bool,
+    /// What it cannot match without.
+    needs: Hint,
 }
 
 impl Rule {
@@ -152,87 +262,64 @@ fn compile(pattern: &str) -> Option<Regex> {
         .ok()
 }
 
-static BEARER: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "a literal pattern, compiled by every test of this module"
-    )]
-    compile(BEARER_PATTERN).expect("the pattern is valid")
-});
-
 const BEARER_PATTERN: &str = r"(?i)\b((?:bearer|basic|negotiate|digest)[ \t]+)[a-z0-9._~+/=-]{6,}";
-
-/// What every word of [`SECRET_KEY`], and "cookie", has in it.
-static SECRET_HINT: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "a literal pattern, compiled by every test of this module"
-    )]
-    compile("(?i)pass|pwd|secret|token|key|cred|auth|sess|csrf|xsrf|otp|pin|cvv|ssn|sig|sas|cookie")
-        .expect("the pattern is valid")
-});
 
 /// Words in a key that make its value a secret.
 const SECRET_KEY: &str = r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|account[_.-]?key|signing[_.-]?key|encryption[_.-]?key|credentials?|authorization|auth|session[_.-]?id|sessid|jsessionid|csrf|xsrf|otp|pin|cvv|ssn|signature|sig|sas)";
 
-/// Patterns, the group that stays, what is written after the mask, and the text
-/// that a match cannot be without (`None` for keys that name a secret).
+/// Patterns, the group that stays, what is written after the mask, and what a
+/// match cannot be without.
 /// The order matters: whole blocks first, then formats, then keys.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let key_value = format!(
         r#"(?i)((?:\b|[_.-])[a-z0-9_.-]{{0,40}}{SECRET_KEY}(?:[_.-]?(?:id|key|value|hash|b64))?\\?["']?[ \t]*(?:=>|[:=])[ \t]*)(?:\\"(?:[^"\\]|\\[^"])*(?:\\"|$)|"(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)|[^ \t,;&"'}}\])<>]+)"#
     );
-    let specs: [(&str, usize, &'static str, Option<&'static str>); 11] = [
+    let specs: [(&str, usize, &'static str, Hint); 11] = [
         (
             r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|$)",
             0,
             "",
-            Some("-----BEGIN"),
+            Hint::PrivateKey,
         ),
         (
             r#"(?i)((?:set-)?cookie\\?["']?[ \t]*[:=][ \t]*)(?:"(?:[^"\\]|\\.)*(?:"|$)|[^"'\r\n]+)"#,
             1,
             "",
-            None,
+            Hint::Cookie,
         ),
-        (
-            r"((?:://))[^/ \t@\x22']*:[^ \t\x22'@]*@",
-            1,
-            "@",
-            Some("://"),
-        ),
-        (r"((?:://))[^/ \t@:\x22'*]+@", 1, "@", Some("://")),
-        (BEARER_PATTERN, 1, "", Some("")),
+        (r"((?:://))[^/ \t@\x22']*:[^ \t\x22'@]*@", 1, "@", Hint::Url),
+        (r"((?:://))[^/ \t@:\x22'*]+@", 1, "@", Hint::Url),
+        (BEARER_PATTERN, 1, "", Hint::Scheme),
         (
             r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}",
             0,
             "",
-            Some("eyJ"),
+            Hint::WebToken,
         ),
         (
             r"(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{12,}|AIza[0-9A-Za-z_-]{20,}|ya29\.[0-9A-Za-z_-]{10,}|GOCSPX-[0-9A-Za-z_-]{10,}|gh[pousr]_[0-9A-Za-z]{16,}|github_pat_[0-9A-Za-z_]{16,}|gl(?:pat|rt|dt)-[0-9A-Za-z_-]{12,}",
             0,
             "",
-            Some(""),
+            Hint::ProviderKey,
         ),
         (
             r"xox[a-z]-[0-9A-Za-z-]{8,}|xapp-[0-9A-Za-z-]{8,}|\b(?:sk|rk|pk)[-_][0-9A-Za-z_-]{16,}|npm_[0-9A-Za-z]{16,}|pypi-[0-9A-Za-z_-]{16,}|SG\.[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}|hv[sb]\.[0-9A-Za-z_-]{16,}|dop_v1_[0-9a-f]{16,}|hf_[0-9A-Za-z]{16,}|AGE-SECRET-KEY-[0-9A-Z]{10,}",
             0,
             "",
-            Some(""),
+            Hint::ProviderKey,
         ),
         (
             r"(hooks\.slack\.com/services/)[0-9A-Za-z/]+",
             1,
             "",
-            Some("hooks.slack.com"),
+            Hint::Slack,
         ),
-        (&key_value, 1, "", None),
+        (&key_value, 1, "", Hint::SecretKey),
         (
             r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}",
             0,
             "",
-            Some("@"),
+            Hint::Mail,
         ),
     ];
     specs
@@ -242,8 +329,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 regex: compile(pattern)?,
                 keep,
                 after,
-                needs: needs.unwrap_or_default(),
-                keyed: needs.is_none(),
+                needs,
             })
         })
         .collect()
@@ -379,7 +465,8 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         assert_eq!(RULES.len(), 11);
-        assert!(BEARER.is_match(b"Bearer abcdef"));
+        assert!(HINT_FINDER.is_some());
+        assert!(hints("Bearer abcdef").has(Hint::Scheme));
     }
 
     #[test]

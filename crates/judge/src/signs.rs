@@ -5,6 +5,9 @@
 //! opposite ("errors: 0"); the word "fatal" is not a crash: only the marks
 //! that runtimes leave when a process dies are.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde::{Deserialize, Serialize};
 
 /// What a process leaves behind when it dies.
@@ -116,8 +119,31 @@ const FAILURE_WORDS: &[&str] = &[
     "timed out",
 ];
 
+/// What no line can be without that reports a failure or names an exception.
+static FAILURE_HINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = ["fault", "panic"]
+        .into_iter()
+        .chain(FAILURE_WORDS.iter().copied());
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(words)
+        .ok()
+});
+
+/// Whether a line may report a failure: one pass over lines of which most do
+/// not.
+fn hints_at_failure(line: &str) -> bool {
+    FAILURE_HINT
+        .as_ref()
+        .is_none_or(|finder| finder.is_match(line))
+}
+
 /// Whether a line that states no level reports a failure.
 pub(crate) fn reports_failure(line: &str) -> bool {
+    if !hints_at_failure(line) {
+        return false;
+    }
     let lower = line.to_ascii_lowercase();
     FAILURE_WORDS.iter().any(|word| has_word(&lower, word))
 }
@@ -125,6 +151,9 @@ pub(crate) fn reports_failure(line: &str) -> bool {
 /// Whether a line that states a level below ERROR nevertheless reports that
 /// something broke: an exception by its class name, or a state `FAILED`.
 pub(crate) fn hides_failure(line: &str) -> bool {
+    if !hints_at_failure(line) {
+        return false;
+    }
     has_exception_name(line)
         || line
             .split(|c: char| !c.is_ascii_alphanumeric())
