@@ -277,6 +277,7 @@ async fn over_a_socket_with_a_kubeconfig_and_its_token() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("config");
     std::fs::write(&path, server.kubeconfig(Some("hush"))).expect("a file");
+    crate::scene::listen();
     let cluster = Cluster::new(Access::Kubeconfig(path));
     let gathered = cluster
         .gather(&request())

@@ -172,6 +172,7 @@ async fn unreadable_logs_are_one_warning_in_the_words_people_search_for() {
 
 #[tokio::test]
 async fn a_kubeconfig_that_is_not_there_is_said_without_its_contents() {
+    crate::scene::listen();
     let folder = tempfile::tempdir().expect("a folder");
     let broken = folder.path().join("broken");
     std::fs::write(&broken, "users: [{name: x, user: {token: hush").expect("a file");

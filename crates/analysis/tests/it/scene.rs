@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use analysis::{Access, Cluster, Earlier, Gathered, Limits, Request, Selector};
 use kube::client::Body;
@@ -77,8 +77,22 @@ pub fn request() -> Request {
     }
 }
 
+/// Keeps every event of `tracing` awake for the test that captures them.
+///
+/// A place in the code that is first passed while nobody listens, just as
+/// another thread begins to, may stay silent for the whole process. So somebody
+/// always listens, from before the first cluster on.
+pub fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry())
+            .expect("nobody else listens");
+    });
+}
+
 /// The stand-in as a cluster, without a socket between.
 pub fn cluster(stand_in: &StandIn) -> Cluster {
+    listen();
     let stand_in = stand_in.clone();
     let service = tower::service_fn(move |request: http::Request<Body>| {
         let answer = stand_in.answer(&request);
