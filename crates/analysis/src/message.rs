@@ -3,6 +3,8 @@
 //! What comes from a log or an event is hostile: it was redacted when it was
 //! read, and here it is kept from breaking the line or steering a terminal.
 
+use std::cmp::Ordering;
+
 use judge::judgement::{
     Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Missing, MissingReason,
 };
@@ -59,7 +61,11 @@ fn aborted(judgement: &Judgement) -> String {
         .gates
         .iter()
         .filter(|gate| gate.fired)
-        .max_by(|a, b| strength(a).total_cmp(&strength(b)));
+        .max_by(|a, b| {
+            strength(a)
+                .partial_cmp(&strength(b))
+                .unwrap_or(Ordering::Equal)
+        });
     if let Some(gate) = fired {
         parts.push(gate_text(gate, &judgement.exposure));
     }
@@ -77,9 +83,22 @@ fn aborted(judgement: &Judgement) -> String {
     parts.join(", ")
 }
 
-/// How much a gate says to a person: the difference in rates first.
-fn strength(gate: &Gate) -> f64 {
-    gate.canary_rate - gate.stable_rate
+/// How much a gate says to a person: errors before all else, of those the
+/// larger difference in rates.
+fn strength(gate: &Gate) -> (bool, f64) {
+    let errors = matches!(
+        gate.kind,
+        GateKind::ErrorRate | GateKind::NewErrors | GateKind::ServerErrors
+    );
+    let difference = gate.canary_rate - gate.stable_rate;
+    (
+        errors,
+        if errors {
+            difference
+        } else {
+            gate.log_e - gate.threshold
+        },
+    )
 }
 
 fn gate_text(gate: &Gate, exposure: &Exposure) -> String {
@@ -88,12 +107,23 @@ fn gate_text(gate: &Gate, exposure: &Exposure) -> String {
         GateKind::NewErrors => "new errors",
         GateKind::ServerErrors => "5xx responses",
         GateKind::WarnRate => "warnings",
-        GateKind::Latency => return "requests take longer than in stable".to_owned(),
-        GateKind::Vanished => return "lines that stable shows are missing".to_owned(),
-        GateKind::Silence => {
-            return "the canary logs far less than its traffic explains".to_owned();
+        GateKind::Latency => return durations("requests take", gate),
+        GateKind::LatencyTail => return durations("the slowest 5 % of requests take", gate),
+        GateKind::Vanished => {
+            return format!(
+                "lines that stable shows are missing ({} of about {})",
+                count(gate.canary_count),
+                count(expected(gate, exposure)),
+            );
         }
-        GateKind::Metric => return "a metric differs from stable's".to_owned(),
+        GateKind::Silence => {
+            return format!(
+                "the canary logs far less than its traffic explains ({} of about {} lines)",
+                count(gate.canary_count),
+                count(expected(gate, exposure)),
+            );
+        }
+        GateKind::Metric => return "a metric is worse than stable's".to_owned(),
     };
     format!(
         "{} {what} ({}/{}{}, stable {}/{})",
@@ -104,6 +134,36 @@ fn gate_text(gate: &Gate, exposure: &Exposure) -> String {
         count(gate.stable_count),
         count(exposure.stable),
     )
+}
+
+/// `requests take 240 ms, stable 80 ms`.
+fn durations(what: &str, gate: &Gate) -> String {
+    format!(
+        "{what} {}, stable {}",
+        milliseconds(gate.canary_rate),
+        milliseconds(gate.stable_rate)
+    )
+}
+
+/// `240 ms`, `3.5 ms`.
+pub(crate) fn milliseconds(ms: f64) -> String {
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
+}
+
+/// What the canary's exposure explains, at stable's rate.
+fn expected(gate: &Gate, exposure: &Exposure) -> u64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate, shown in whole numbers"
+    )]
+    let expected = (gate.stable_rate * exposure.canary as f64).round() as u64;
+    expected
 }
 
 /// `+4.8 pp`: a difference of shares in percentage points.
@@ -123,6 +183,7 @@ fn finding(finding: &Finding) -> String {
     };
     let in_stable = count(finding.stable_count);
     match finding.class {
+        FindingClass::Latency | FindingClass::Metric => title,
         FindingClass::Vanished => format!("missing: {title} ({in_stable} in stable)"),
         _ => format!("{title}{pods}, {in_stable} in stable"),
     }

@@ -14,15 +14,24 @@ use std::fmt::Write as _;
 use crate::eprocess::{Mixture, NODES};
 use crate::evidence::Window;
 use crate::judgement::{Carried, ExposureUnit};
-use crate::strata::fnv;
+use crate::novel::fnv;
 
 /// Longest text, in bytes: a measurement's metadata is limited, and an
 /// AnalysisRun is kept many times over.
 pub const MAX_CARRIED_BYTES: usize = 1_024;
 /// Gates whose state is carried.
-pub(crate) const CARRIED_GATES: usize = 3;
+pub(crate) const CARRIED_GATES: usize = 7;
 /// Failures of stable that are remembered, the first ones seen.
 const MAX_KNOWN: usize = 32;
+/// Which form the text has; text of another is not read.
+const VERSION: &str = "j2";
+/// Digits of base 64, as in file names and URLs.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// Digits of a log ratio, and what stands for zero: ratios have a sign.
+const RATIO_DIGITS: u32 = 4;
+const RATIO_ZERO: i64 = 1 << 23;
+/// Digits of a remembered failure.
+const HASH_DIGITS: u32 = 6;
 /// Log ratios are kept in thousandths of a nat, within ± this.
 const MAX_MILLINATS: f64 = 999_999.0;
 
@@ -55,7 +64,7 @@ impl State {
             return None;
         }
         let mut words = body.split(' ');
-        if words.next()? != "j1" {
+        if words.next()? != VERSION {
             return None;
         }
         let mut state = Self {
@@ -74,15 +83,20 @@ impl State {
         for count in &mut state.canary {
             *count = words.next()?.parse::<u32>().ok()?.into();
         }
+        let mut digits = words.next()?.bytes();
         for mixture in &mut state.mixtures {
             for ratio in &mut mixture.log_ratio {
-                let millinats: i32 = words.next()?.parse().ok()?;
-                *ratio = (f64::from(millinats) / 1000.0)
-                    .clamp(-MAX_MILLINATS / 1000.0, MAX_MILLINATS / 1000.0);
+                let millinats = number(&mut digits, RATIO_DIGITS)? - RATIO_ZERO;
+                *ratio = (millinats as f64).clamp(-MAX_MILLINATS, MAX_MILLINATS) / 1000.0;
             }
         }
-        for word in words.take(MAX_KNOWN) {
-            state.known.insert(u32::from_str_radix(word, 16).ok()?);
+        if digits.next().is_some() {
+            return None;
+        }
+        let mut digits = words.next().unwrap_or_default().bytes();
+        while digits.len() > 0 && state.known.len() < MAX_KNOWN {
+            let hash = number(&mut digits, HASH_DIGITS)?;
+            state.known.insert(u32::try_from(hash).ok()?);
         }
         Some(state)
     }
@@ -97,29 +111,47 @@ impl State {
         } else {
             "e"
         };
-        let mut text = format!("j1 {} {} {unit}", self.start_ms, self.settled_ms);
+        let mut text = format!("{VERSION} {} {} {unit}", self.start_ms, self.settled_ms);
         // Writing to a string cannot fail.
         for count in self.canary {
             let _ = write!(text, " {}", count.min(u32::MAX.into()));
         }
-        for mixture in &self.mixtures {
-            for ratio in &mixture.log_ratio {
-                let _ = write!(
-                    text,
-                    " {}",
-                    (ratio * 1000.0)
-                        .clamp(-MAX_MILLINATS, MAX_MILLINATS)
-                        .round() as i32
-                );
-            }
+        text.push(' ');
+        for ratio in self.mixtures.iter().flat_map(|mixture| mixture.log_ratio) {
+            let millinats = (ratio * 1000.0)
+                .clamp(-MAX_MILLINATS, MAX_MILLINATS)
+                .round() as i64;
+            push_number(&mut text, millinats + RATIO_ZERO, RATIO_DIGITS);
+        }
+        if !self.known.is_empty() {
+            text.push(' ');
         }
         for hash in self.known.iter().take(MAX_KNOWN) {
-            let _ = write!(text, " {hash:x}");
+            push_number(&mut text, i64::from(*hash), HASH_DIGITS);
         }
         let check = checksum(&text);
         let _ = write!(text, " {check}");
         Carried(text)
     }
+}
+
+/// Writes a number as so many digits of base 64.
+fn push_number(text: &mut String, number: i64, digits: u32) {
+    for digit in (0..digits).rev() {
+        let value = (number >> (6 * digit)) & 63;
+        text.push(char::from(DIGITS[value as usize]));
+    }
+}
+
+/// Reads so many digits of base 64.
+fn number(text: &mut impl Iterator<Item = u8>, digits: u32) -> Option<i64> {
+    let mut number = 0;
+    for _ in 0..digits {
+        let byte = text.next()?;
+        let value = DIGITS.iter().position(|digit| *digit == byte)?;
+        number = number << 6 | value as i64;
+    }
+    Some(number)
 }
 
 /// Tells damage, not malice: see the module's text.
@@ -128,7 +160,8 @@ fn checksum(body: &str) -> String {
 }
 
 const _: () = assert!(
-    NODES * CARRIED_GATES * 8 + MAX_KNOWN * 9 + 160 <= MAX_CARRIED_BYTES,
+    NODES * CARRIED_GATES * RATIO_DIGITS as usize + MAX_KNOWN * HASH_DIGITS as usize + 160
+        <= MAX_CARRIED_BYTES,
     "the longest state must fit"
 );
 

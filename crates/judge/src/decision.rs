@@ -2,11 +2,13 @@
 
 use crate::evidence::{ArmEvidence, Evidence};
 use crate::judgement::{
-    Decision, Exposure, ExposureUnit, Finding, Gate, Judgement, Missing, MissingReason,
+    Decision, Exposure, ExposureUnit, Finding, Gate, IgnoredEvents, Judgement, Missing,
+    MissingReason,
 };
 use crate::policy::Policy;
 use crate::promotion::{Promotion, promotion};
 use crate::strata::{Measure, Strata};
+use crate::table::Table;
 use crate::{findings, gates, table, vetoes};
 
 /// Confidence is never above this on a small sample.
@@ -27,17 +29,17 @@ const MAX_CONFIDENCE: f64 = 0.99;
 const RATE_BUCKETS: u32 = 6;
 
 pub(crate) fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
-    let rows = table::build(evidence);
-    let strata = Strata::new(evidence, &rows);
-    let vetoes = vetoes::find(evidence, &rows, policy);
-    let outcome = gates::run(evidence, &strata, &rows, policy);
+    let table = table::build(evidence, policy);
+    let rows = &table.rows;
+    let strata = Strata::new(evidence, &table, policy.latency_warmup_ms);
+    let vetoes = vetoes::find(evidence, &strata, rows, policy);
+    let outcome = gates::run(evidence, &strata, rows, policy);
     let promotion = promotion(&strata, outcome.earlier.as_ref(), policy);
-    let findings = findings::find(evidence, &strata, &rows, &outcome.gates);
+    let findings = findings::find(evidence, &strata, rows, &outcome, policy);
     let exposure = exposure(evidence, &strata);
 
     let (decision, missing) = decide(
         evidence,
-        policy,
         &Parts {
             vetoes: &vetoes,
             gates: &outcome.gates,
@@ -53,9 +55,30 @@ pub(crate) fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         vetoes,
         gates: outcome.gates,
         findings,
+        ignored: ignored(&table, policy),
         missing,
         carried: outcome.carried,
     }
+}
+
+fn ignored(table: &Table, policy: &Policy) -> Vec<IgnoredEvents> {
+    policy
+        .ignore
+        .iter()
+        .enumerate()
+        .filter_map(|(entry, ignore)| {
+            let rows = || table.ignored.iter().filter(|(_, of)| *of == entry);
+            let (stable_count, canary_count) = rows().fold((0, 0), |(stable, canary), (row, _)| {
+                (stable + row.stable.total(), canary + row.canary.total())
+            });
+            rows().next().map(|_| IgnoredEvents {
+                pattern: ignore.pattern.clone(),
+                reason: ignore.reason.clone(),
+                stable_count,
+                canary_count,
+            })
+        })
+        .collect()
 }
 
 struct Parts<'a> {
@@ -65,7 +88,7 @@ struct Parts<'a> {
     exposure: &'a Exposure,
 }
 
-fn decide(evidence: &Evidence, policy: &Policy, parts: &Parts<'_>) -> (Decision, Option<Missing>) {
+fn decide(evidence: &Evidence, parts: &Parts<'_>) -> (Decision, Option<Missing>) {
     if !parts.vetoes.is_empty() || parts.gates.iter().any(|gate| gate.fired) {
         return (Decision::Abort, None);
     }
@@ -85,12 +108,7 @@ fn decide(evidence: &Evidence, policy: &Policy, parts: &Parts<'_>) -> (Decision,
     if is_empty(&evidence.stable) {
         return nothing(MissingReason::NoStable);
     }
-    let hold = policy.hold_e_value.ln();
-    let held = parts.gates.iter().any(|gate| {
-        gate.log_e >= hold
-            && gate.canary_rate > gate.stable_rate
-            && gate.canary_count >= policy.gate_min_count
-    });
+    let held = parts.gates.iter().any(|gate| gate.holds);
     if parts.promotion.met && !held {
         return (Decision::Promote, None);
     }
@@ -139,7 +157,7 @@ fn is_empty(arm: &ArmEvidence) -> bool {
 
 fn exposure(evidence: &Evidence, strata: &Strata) -> Exposure {
     let (stable, canary) = strata.served();
-    let errors = strata.errors(Measure::Errors);
+    let errors = strata.all_errors();
     let server_errors = strata.errors(Measure::ServerErrors);
     // A failing request mostly shows as both: the larger count is the better
     // estimate of how many failed.

@@ -236,9 +236,23 @@ pub struct MetricSamples {
     pub name: String,
     /// Its unit (`ms`, `ratio`, …); empty when it has none.
     pub unit: String,
+    /// Which way it gets worse.
+    #[serde(default)]
+    pub worse: Worse,
     /// The samples: milliseconds since the epoch, value. Never NaN: a sample
     /// that is not a number is no sample.
     pub values: Vec<(i64, f64)>,
+}
+
+/// Which way a metric gets worse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Worse {
+    /// Latency, errors, memory.
+    #[default]
+    Higher,
+    /// Throughput, hit rates, success rates.
+    Lower,
 }
 
 /// Something that was not read, or not read to its end.

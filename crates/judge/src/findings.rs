@@ -1,14 +1,17 @@
 //! Level 2: what differs, worst first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::Traffic;
-use crate::evidence::Evidence;
-use crate::gates::rate;
-use crate::judgement::{ExposureUnit, Finding, FindingClass, Gate, GateKind, Ratio};
+use crate::eprocess::Mixture;
+use crate::evidence::{ClusterEvent, Evidence};
+use crate::gates::{Compared, Outcome};
+use crate::judgement::{ExposureUnit, Finding, FindingClass, GateKind, Ratio};
 use crate::level::Level;
+use crate::policy::Policy;
+use crate::redact::redact;
 use crate::strata::Strata;
-use crate::table::Row;
+use crate::table::{ArmCells, Row};
 use crate::vetoes::{id, pod_count};
 
 /// Findings of one judgement at most: what a model is given, and more than a
@@ -23,30 +26,63 @@ const MIN_LOW_RATIO: f64 = 1.0;
 /// vanished.
 const MIN_VANISHED: u64 = 5;
 
+/// Share of false ones among the findings that are called confirmed.
+const FALSE_DISCOVERIES: f64 = 0.05;
+
 /// All findings, worst first.
 pub(crate) fn find(
     evidence: &Evidence,
     strata: &Strata,
     rows: &[Row],
-    gates: &[Gate],
+    outcome: &Outcome,
+    policy: &Policy,
 ) -> Vec<Finding> {
     let pods = pod_count(&evidence.canary);
     let exposure = exposures(strata, rows);
-    let fired: BTreeSet<GateKind> = gates
+    let is_off = |kinds: &[GateKind]| {
+        outcome
+            .gates
+            .iter()
+            .any(|gate| kinds.contains(&gate.kind) && (gate.fired || gate.holds))
+    };
+    let mut candidates: Vec<(f64, Finding)> = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(index, row)| {
+            let vanished = outcome.vanished.contains(&index);
+            let finding = finding(row, vanished, exposure, pods)?;
+            let fewer = finding.class == FindingClass::Vanished;
+            Some((log_e(strata, row, fewer), finding))
+        })
+        .collect();
+    confirm(&mut candidates);
+    let mut findings: Vec<Finding> = candidates.into_iter().map(|(_, finding)| finding).collect();
+    if is_off(&[GateKind::Latency, GateKind::LatencyTail]) {
+        findings.push(slower(strata, pods));
+    }
+    if is_off(&[GateKind::Metric]) {
+        findings.extend(
+            outcome
+                .metrics
+                .compared
+                .iter()
+                .filter_map(|m| worse(m, pods)),
+        );
+    }
+    findings.extend(events(evidence, policy, pods));
+    let fired: BTreeSet<GateKind> = outcome
+        .gates
         .iter()
         .filter(|gate| gate.fired)
         .map(|gate| gate.kind)
-        .collect();
-    let mut findings: Vec<Finding> = rows
-        .iter()
-        .filter_map(|row| finding(row, exposure, pods))
         .collect();
     findings.sort_by(|a, b| {
         let key = |finding: &Finding| {
             (
                 !in_fired(finding.class, &fired),
                 class_order(finding.class),
-                std::cmp::Reverse(finding.canary_count),
+                !finding.confirmed,
+                std::cmp::Reverse(finding.canary_count.max(finding.stable_count)),
                 finding.id.clone(),
             )
         };
@@ -54,6 +90,168 @@ pub(crate) fn find(
     });
     findings.truncate(MAX_FINDINGS);
     findings
+}
+
+/// The e-value of one row by itself, in episodes.
+fn log_e(strata: &Strata, row: &Row, fewer: bool) -> f64 {
+    let mut mixture = Mixture::default();
+    for (bucket, stratum) in &strata.buckets {
+        let Some(share) = strata.share(stratum) else {
+            continue;
+        };
+        let episodes = |cells: &ArmCells| {
+            cells
+                .cells
+                .get(bucket)
+                .map_or(0.0, |(_, episodes)| *episodes as f64)
+        };
+        let (stable, canary) = (episodes(&row.stable), episodes(&row.canary));
+        if fewer {
+            mixture.add(stable, canary, 1.0 - share);
+        } else {
+            mixture.add(canary, stable, share);
+        }
+    }
+    mixture.log_e()
+}
+
+/// Marks the findings that hold against all that were looked at together: the
+/// k best of K where the k-th e-value is at least K/(k·q) (R. Wang and A.
+/// Ramdas, "False discovery rate control with e-values", J. R. Stat. Soc. B 84,
+/// 2022; valid however they depend on each other).
+fn confirm(candidates: &mut [(f64, Finding)]) {
+    candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.id.cmp(&b.1.id)));
+    let all = candidates.len() as f64;
+    let confirmed = (1..=candidates.len())
+        .rev()
+        .find(|k| candidates[k - 1].0 >= (all / (*k as f64 * FALSE_DISCOVERIES)).ln())
+        .unwrap_or(0);
+    for (_, finding) in &mut candidates[..confirmed] {
+        finding.confirmed = true;
+    }
+}
+
+/// A new exception that aborts on its first occasions.
+pub(crate) fn of_new_exception(row: &Row, strata: &Strata, pods: u32) -> Finding {
+    let (stable, canary) = strata.served();
+    of_row(row, FindingClass::NewError, (stable, canary), pods)
+}
+
+/// Requests take longer.
+fn slower(strata: &Strata, pods: u32) -> Finding {
+    let slow = strata.slow;
+    let ms = |value: f64| {
+        if value < 10.0 {
+            format!("{value:.1} ms")
+        } else {
+            format!("{value:.0} ms")
+        }
+    };
+    Finding {
+        class: FindingClass::Latency,
+        title: format!(
+            "requests take {}, stable {}",
+            ms(slow.median_ms.1),
+            ms(slow.median_ms.0)
+        ),
+        text: format!(
+            "median {} (stable {}), 95th percentile {} (stable {})",
+            ms(slow.median_ms.1),
+            ms(slow.median_ms.0),
+            ms(slow.tail_ms.1),
+            ms(slow.tail_ms.0)
+        ),
+        stable_count: slow.timed.0,
+        canary_count: slow.timed.1,
+        stable_rate: slow.median_ms.0,
+        canary_rate: slow.median_ms.1,
+        canary_pods: pods,
+        canary_pods_total: pods,
+        ..blank("latency", "requests")
+    }
+}
+
+/// A metric that is worse.
+fn worse(metric: &Compared, pods: u32) -> Option<Finding> {
+    let (stable, canary) = metric.medians;
+    let unit = |value: f64| format!("{value:.3} {}", metric.unit).trim_end().to_owned();
+    metric.large.then(|| Finding {
+        class: FindingClass::Metric,
+        title: clip(&redact(&format!(
+            "{} {}, stable {}",
+            metric.name,
+            unit(canary),
+            unit(stable)
+        ))),
+        text: redact(&format!("median of {}", metric.name)).into_owned(),
+        stable_count: metric.samples.0 as u64,
+        canary_count: metric.samples.1 as u64,
+        stable_rate: stable,
+        canary_rate: canary,
+        canary_pods: pods,
+        canary_pods_total: pods,
+        ..blank("metric", &metric.name)
+    })
+}
+
+/// Warning events of the canary's pods whose reason stable's pods do not have.
+/// They say why a pod is as it is; what they lead to is a veto or a gate.
+fn events(evidence: &Evidence, policy: &Policy, pods: u32) -> Vec<Finding> {
+    let warnings = |events: &[ClusterEvent]| {
+        let mut by_reason: BTreeMap<String, Vec<ClusterEvent>> = BTreeMap::new();
+        for event in events.iter().filter(|event| event.kind == "Warning") {
+            let of = by_reason.entry(event.reason.clone()).or_default();
+            of.push(event.clone());
+        }
+        by_reason
+    };
+    let stable = warnings(&evidence.stable.events);
+    warnings(&evidence.canary.events)
+        .into_iter()
+        .filter(|(reason, _)| !stable.contains_key(reason) && !policy.ignores_event(reason))
+        .filter_map(|(reason, mut events)| {
+            events.sort_by(|a, b| {
+                (b.last_ms, &a.pod, &a.message).cmp(&(a.last_ms, &b.pod, &b.message))
+            });
+            let of: BTreeSet<&str> = events.iter().map(|event| event.pod.as_str()).collect();
+            let newest = events.first()?;
+            Some(Finding {
+                class: FindingClass::Event,
+                title: clip(&redact(&reason)),
+                text: redact(&newest.message).into_owned(),
+                canary_count: events
+                    .iter()
+                    .map(|event| u64::from(event.count.max(1)))
+                    .sum(),
+                first_ms: events.iter().filter_map(|event| event.last_ms).min(),
+                last_ms: newest.last_ms,
+                canary_pods: u32::try_from(of.len()).unwrap_or(u32::MAX),
+                canary_pods_total: pods,
+                ..blank("event", &reason)
+            })
+        })
+        .collect()
+}
+
+/// A finding of which nothing is known but its id.
+pub(crate) fn blank(class: &str, text: &str) -> Finding {
+    Finding {
+        id: id(class, text),
+        class: FindingClass::PodState,
+        title: String::new(),
+        text: String::new(),
+        sample: String::new(),
+        stable_count: 0,
+        canary_count: 0,
+        stable_rate: 0.0,
+        canary_rate: 0.0,
+        ratio: None,
+        confirmed: false,
+        first_ms: None,
+        last_ms: None,
+        canary_pods: 0,
+        canary_pods_total: 0,
+    }
 }
 
 /// Exposure of both arms; where nothing complete was exposed yet, the events
@@ -76,7 +274,17 @@ fn in_fired(class: FindingClass, fired: &BTreeSet<GateKind>) -> bool {
         }
         FindingClass::MoreErrors => fired.contains(&GateKind::ErrorRate),
         FindingClass::ServerErrors => fired.contains(&GateKind::ServerErrors),
-        _ => false,
+        FindingClass::Latency => {
+            fired.contains(&GateKind::Latency) || fired.contains(&GateKind::LatencyTail)
+        }
+        FindingClass::Warning => fired.contains(&GateKind::WarnRate),
+        FindingClass::Vanished => {
+            fired.contains(&GateKind::Vanished) || fired.contains(&GateKind::Silence)
+        }
+        FindingClass::Metric => fired.contains(&GateKind::Metric),
+        FindingClass::PodState | FindingClass::Crash | FindingClass::Event | FindingClass::New => {
+            false
+        }
     }
 }
 
@@ -91,37 +299,51 @@ fn class_order(class: FindingClass) -> u8 {
         FindingClass::Latency => 6,
         FindingClass::Warning => 7,
         FindingClass::Vanished => 8,
-        FindingClass::New => 9,
+        FindingClass::Event => 9,
+        FindingClass::New => 10,
     }
 }
 
-fn finding(
-    row: &Row,
-    (stable_exposure, canary_exposure): (u64, u64),
-    pods: u32,
-) -> Option<Finding> {
+fn finding(row: &Row, vanished: bool, exposures: (u64, u64), pods: u32) -> Option<Finding> {
+    let ratio = ratio(row.stable.total(), row.canary.total(), exposures);
+    let class = if vanished {
+        FindingClass::Vanished
+    } else {
+        class(row, ratio)?
+    };
+    Some(of_row(row, class, exposures, pods))
+}
+
+fn of_row(row: &Row, class: FindingClass, exposures: (u64, u64), pods: u32) -> Finding {
     let (stable, canary) = (row.stable.total(), row.canary.total());
-    let ratio = ratio(stable, canary, (stable_exposure, canary_exposure));
-    let class = class(row, ratio)?;
-    Some(Finding {
-        id: id(
-            class_name(class),
-            &format!("{} {}", row.text, row.exception),
-        ),
+    Finding {
         class,
         title: title(row),
         text: row.text.clone(),
         sample: row.sample.clone(),
         stable_count: stable,
         canary_count: canary,
-        stable_rate: rate(stable, stable_exposure),
-        canary_rate: rate(canary, canary_exposure),
-        ratio: Some(ratio),
+        stable_rate: rate(stable, exposures.0),
+        canary_rate: rate(canary, exposures.1),
+        ratio: Some(ratio(stable, canary, exposures)),
         first_ms: row.first_ms,
         last_ms: row.last_ms,
         canary_pods: u32::try_from(row.canary_pods.len()).unwrap_or(u32::MAX),
         canary_pods_total: pods,
-    })
+        ..blank(
+            class_name(class),
+            &format!("{} {}", row.text, row.exception),
+        )
+    }
+}
+
+/// Events for each unit of exposure; 0 without exposure.
+fn rate(count: u64, exposure: u64) -> f64 {
+    if exposure == 0 {
+        0.0
+    } else {
+        count as f64 / exposure as f64
+    }
 }
 
 fn class_name(class: FindingClass) -> &'static str {
@@ -135,13 +357,18 @@ fn class_name(class: FindingClass) -> &'static str {
         FindingClass::Latency => "latency",
         FindingClass::Vanished => "vanished",
         FindingClass::Metric => "metric",
+        FindingClass::Event => "event",
         FindingClass::New => "new",
     }
 }
 
 fn class(row: &Row, ratio: Ratio) -> Option<FindingClass> {
     let (stable, canary) = (row.stable.total(), row.canary.total());
-    let more = stable == 0 && canary > 0 || ratio.low > MIN_LOW_RATIO;
+    let new = row.stable.is_empty();
+    let more = new && canary > 0 || ratio.low > MIN_LOW_RATIO;
+    if stable == 0 && canary == 0 {
+        return None;
+    }
     if canary == 0 {
         let vanished = stable >= MIN_VANISHED
             && row.level < Level::Error
@@ -159,14 +386,14 @@ fn class(row: &Row, ratio: Ratio) -> Option<FindingClass> {
         } else if row.traffic != Traffic::None {
             return None;
         } else if row.is_failure() {
-            if stable == 0 {
+            if new {
                 FindingClass::NewError
             } else {
                 FindingClass::MoreErrors
             }
         } else if row.level == Level::Warn {
             FindingClass::Warning
-        } else if stable == 0 {
+        } else if new {
             FindingClass::New
         } else {
             return None;

@@ -29,6 +29,8 @@ pub struct Judgement {
     pub gates: Vec<Gate>,
     /// What differs, worst first.
     pub findings: Vec<Finding>,
+    /// What the policy leaves out, and how often it came.
+    pub ignored: Vec<IgnoredEvents>,
     /// What an inconclusive judgement waits for; `None` otherwise.
     pub missing: Option<Missing>,
     /// To be handed to the next look at the same canary.
@@ -75,15 +77,17 @@ pub enum GateKind {
     NewErrors,
     /// Share of responses with a 5xx status.
     ServerErrors,
-    /// Request durations.
+    /// Request durations, at the median; rates are milliseconds.
     Latency,
-    /// Share of events at WARN.
+    /// Request durations, at the 95th percentile; rates are milliseconds.
+    LatencyTail,
+    /// Events at WARN, of templates that both arms show.
     WarnRate,
     /// Templates that stable shows and the canary does not.
     Vanished,
     /// The canary says much less than its exposure explains.
     Silence,
-    /// A metric from a metrics source.
+    /// A metric from a metrics source; rates are medians in its unit.
     Metric,
 }
 
@@ -107,6 +111,9 @@ pub struct Gate {
     pub canary_count: u64,
     /// Whether it fired.
     pub fired: bool,
+    /// Whether it keeps the canary from being promoted though it has not
+    /// fired: there is a difference, too weak or too small to abort for.
+    pub holds: bool,
 }
 
 /// What kind of thing a finding is.
@@ -131,6 +138,8 @@ pub enum FindingClass {
     Vanished,
     /// A metric that differs.
     Metric,
+    /// A warning event of Kubernetes that stable's pods do not have.
+    Event,
     /// New, and no sign of failure.
     New,
 }
@@ -160,6 +169,9 @@ pub struct Finding {
     /// Canary rate over stable rate with its 95 % interval; `None` where a
     /// ratio says nothing (a state).
     pub ratio: Option<Ratio>,
+    /// Whether it holds against all differences that were looked at together:
+    /// at most 5 % of the confirmed ones are expected to be chance.
+    pub confirmed: bool,
     /// First seen in the canary, milliseconds since the epoch.
     pub first_ms: Option<i64>,
     /// Last seen in the canary, milliseconds since the epoch.
@@ -168,6 +180,20 @@ pub struct Finding {
     pub canary_pods: u32,
     /// How many pods the canary has.
     pub canary_pods_total: u32,
+}
+
+/// Log events that the policy leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IgnoredEvents {
+    /// The entry's pattern.
+    pub pattern: String,
+    /// Why, as the entry says.
+    pub reason: String,
+    /// How often in stable.
+    pub stable_count: u64,
+    /// How often in the canary.
+    pub canary_count: u64,
 }
 
 /// A ratio of rates with its interval.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a threshold is, for people and for whoever reads a policy file.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Field {
     /// Its name, as policy files and JSON write it.
     pub name: &'static str,
@@ -86,7 +86,7 @@ policy! {
         "Chance, over all looks, of promoting a canary whose error share is beyond that.";
     gate_alpha: f64 = 0.006, "gateAlpha", "chance", 0.000_01, 0.02,
         "Chance, over all looks, that one of the three error gates fires on a canary as good as stable.";
-    other_gate_alpha: f64 = 0.0004, "otherGateAlpha", "chance", 0.000_01, 0.02,
+    other_gate_alpha: f64 = 0.0003, "otherGateAlpha", "chance", 0.000_01, 0.02,
         "The same for each of the other gates: latency, warnings, vanished events, silence, metrics.";
     hold_e_value: f64 = 20.0, "holdEValue", "odds", 2.0, 150.0,
         "A gate that has not fired, with an e-value from here on, keeps a canary from being promoted.";
@@ -96,10 +96,12 @@ policy! {
         "An error gate needs the canary's rate to be at least this much above stable's.";
     gate_min_count: u64 = 3, "gateMinCount", "events", 1, 20,
         "An error gate needs at least this many errors of the canary.";
-    exception_min_share: f64 = 0.004, "exceptionMinShare", "share", 0.001, 0.1,
-        "In logs that are complete (files), a new kind of exception aborts on its first occasions only from this share of the canary's exposure on.";
+    exception_min_share: f64 = 0.015, "exceptionMinShare", "share", 0.001, 0.5,
+        "In logs that are complete (files), a new exception aborts on its first occasions only from this share of the canary's requests on.";
+    exception_min_share_events: f64 = 0.004, "exceptionMinShareEvents", "share", 0.001, 0.5,
+        "The same share where exposure is log events.";
     exception_min_stable: u64 = 20, "exceptionMinStable", "exposure", 10, 1000,
-        "The same needs at least this much exposure of stable, without any exception.";
+        "The same needs at least this many requests (else events) of stable, without any exception.";
     latency_min_ratio: f64 = 1.5, "latencyMinRatio", "", 1.1, 5.0,
         "The latency gate needs the canary's median to be at least this many times stable's.";
     latency_tail_min_ratio: f64 = 2.0, "latencyTailMinRatio", "", 1.1, 10.0,
@@ -150,11 +152,11 @@ pub enum Ignored {
 }
 
 impl Policy {
-    /// The pattern that ignores a template, if one does.
-    pub(crate) fn ignores_template(&self, text: &str) -> Option<&Ignore> {
+    /// The index of the entry that ignores a template, if one does.
+    pub(crate) fn ignores_template(&self, text: &str) -> Option<usize> {
         self.ignore
             .iter()
-            .find(|ignore| ignore.what == Ignored::Template && matches(&ignore.pattern, text))
+            .position(|ignore| ignore.what == Ignored::Template && matches(&ignore.pattern, text))
     }
 
     /// Whether a Kubernetes event with this reason is ignored.

@@ -4,26 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Traffic;
 use crate::clock;
+pub use crate::counts::Cell;
+use crate::counts::{Counts, Episode};
 use crate::evidence::Window;
 use crate::frame::{Framer, Line};
+use crate::kind::Kind;
+use crate::latency;
+pub use crate::latency::Durations;
 use crate::level::Level;
-use crate::miner::{Join, Miner};
+use crate::miner::Miner;
 use crate::signs::Crash;
+use crate::start::Start;
 use crate::timeline::{History, Slice};
 use crate::trace::Trace;
-
-/// Errors of one log within this time are one episode: one cause that is
-/// logged thrice, or a burst of retries, is not many independent failures.
-const EPISODE_MS: i64 = 1_000;
-/// Without timestamps, this many errors in a row are one episode.
-const UNTIMED_EPISODE: u32 = 8;
-/// Gaps after which a template may be called regular.
-const MIN_GAPS: u32 = 4;
-/// Shortest mean gap of a heartbeat: steady traffic may come every few
-/// milliseconds as regularly as clockwork.
-const MIN_HEARTBEAT_MS: f64 = 900.0;
-/// Standard deviation over mean of a heartbeat's gaps, at most.
-const MAX_HEARTBEAT_SPREAD: f64 = 0.15;
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,6 +55,8 @@ pub struct Profile {
     pub tallies: Vec<Tally>,
     /// The templates, in canonical order.
     pub templates: Vec<Template>,
+    /// How long its requests took, for each bucket that has any, in order.
+    pub durations: Vec<Durations>,
     /// What it said over its own time, to be shown.
     pub history: History,
 }
@@ -79,9 +74,11 @@ pub struct Tally {
     pub server_error_episodes: u64,
     /// Sum of the squares of the episodes' sizes.
     pub server_error_squares: u64,
-    /// Events at ERROR and above.
+    /// Events at ERROR and above, without those of a process that starts.
     pub errors: u64,
-    /// Episodes of them.
+    /// Events at ERROR and above while its process was starting.
+    pub start_errors: u64,
+    /// Episodes of [`Tally::errors`].
     pub error_episodes: u64,
     /// Sum of the squares of the episodes' sizes.
     pub error_squares: u64,
@@ -118,6 +115,10 @@ pub struct Template {
     /// Whether it comes at regular times, as heartbeats do and traffic does
     /// not. `None` when it was seen too rarely to say.
     pub regular: Option<bool>,
+    /// Events from before the window: known already when the canary came.
+    pub before: u64,
+    /// Failures while its process was starting: told, and not tested.
+    pub at_start: u64,
     /// Counts, one for each bucket that has any, in order.
     pub cells: Vec<Cell>,
 }
@@ -126,146 +127,8 @@ impl Template {
     /// How often it was seen in the log.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.cells.iter().map(|cell| u64::from(cell.count)).sum()
-    }
-}
-
-/// A template's counts in one bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cell {
-    /// Index of the bucket.
-    pub bucket: u32,
-    /// Events.
-    pub count: u32,
-    /// Episodes: runs of events within a second of each other's first.
-    pub episodes: u32,
-}
-
-/// A run of events that count as one cause.
-#[derive(Clone, Copy, Debug, Default)]
-struct Episode {
-    start_ms: Option<i64>,
-    /// Number of the last event, to see whether the next follows at once.
-    last_event: u64,
-    size: u32,
-}
-
-impl Episode {
-    /// Takes one more event in; whether it begins a new episode.
-    fn begins(&mut self, ms: Option<i64>, event: u64, alone: bool) -> bool {
-        let same = match (self.start_ms, ms) {
-            (Some(start), Some(now)) => self.size > 0 && (0..EPISODE_MS).contains(&(now - start)),
-            (None, None) => {
-                !alone
-                    && self.size > 0
-                    && self.size < UNTIMED_EPISODE
-                    && self.last_event + 1 == event
-            }
-            _ => false,
-        };
-        self.last_event = event;
-        if same {
-            self.size = self.size.saturating_add(1);
-        } else {
-            *self = Self {
-                start_ms: ms,
-                last_event: event,
-                size: 1,
-            };
-        }
-        !same
-    }
-
-    /// What the sum of squares grows by, now that the size has.
-    fn square_growth(&self) -> u64 {
-        2 * u64::from(self.size) - 1
-    }
-}
-
-/// What is counted of one template.
-#[derive(Debug, Default)]
-struct Counts {
-    cells: Vec<Cell>,
-    first_ms: Option<i64>,
-    last_ms: Option<i64>,
-    episode: Episode,
-    gaps: Gaps,
-}
-
-/// Mean and spread of the time between a template's events (Welford's method).
-#[derive(Clone, Copy, Debug, Default)]
-struct Gaps {
-    n: u32,
-    mean: f64,
-    squares: f64,
-}
-
-impl Gaps {
-    fn add(&mut self, gap_ms: i64) {
-        self.n = self.n.saturating_add(1);
-        let gap = gap_ms as f64;
-        let delta = gap - self.mean;
-        self.mean += delta / f64::from(self.n);
-        self.squares += delta * (gap - self.mean);
-    }
-
-    fn regular(&self) -> Option<bool> {
-        if self.n < MIN_GAPS {
-            return None;
-        }
-        let spread = (self.squares / f64::from(self.n)).sqrt() / self.mean.max(1.0);
-        Some(self.mean >= MIN_HEARTBEAT_MS && spread <= MAX_HEARTBEAT_SPREAD)
-    }
-}
-
-impl Counts {
-    fn add(&mut self, bucket: u32, ms: Option<i64>, event: u64) {
-        let episode = u32::from(self.episode.begins(ms, event, false));
-        // Buckets come nearly in order: the last cell is nearly always it.
-        let at = self.cells.iter().rposition(|cell| cell.bucket <= bucket);
-        match at {
-            Some(at) if self.cells[at].bucket == bucket => {
-                let cell = &mut self.cells[at];
-                cell.count = cell.count.saturating_add(1);
-                cell.episodes = cell.episodes.saturating_add(episode);
-            }
-            _ => self.cells.insert(
-                at.map_or(0, |at| at + 1),
-                Cell {
-                    bucket,
-                    count: 1,
-                    episodes: episode,
-                },
-            ),
-        }
-        if let Some(ms) = ms {
-            if let Some(last) = self.last_ms {
-                self.gaps.add(ms - last);
-            }
-            self.first_ms = Some(self.first_ms.map_or(ms, |first| first.min(ms)));
-            self.last_ms = Some(ms);
-        }
-    }
-}
-
-impl Join for Counts {
-    fn join(&mut self, other: Self) {
-        for cell in other.cells {
-            match self
-                .cells
-                .binary_search_by_key(&cell.bucket, |own| own.bucket)
-            {
-                Ok(at) => {
-                    self.cells[at].count = self.cells[at].count.saturating_add(cell.count);
-                    self.cells[at].episodes = self.cells[at].episodes.saturating_add(cell.episodes);
-                }
-                Err(at) => self.cells.insert(at, cell),
-            }
-        }
-        self.first_ms = [self.first_ms, other.first_ms].into_iter().flatten().min();
-        self.last_ms = [self.last_ms, other.last_ms].into_iter().flatten().max();
-        // Two templates' gaps say nothing about their union's.
-        self.gaps = Gaps::default();
+        let counted: u64 = self.cells.iter().map(|cell| u64::from(cell.count)).sum();
+        self.at_start + counted
     }
 }
 
@@ -308,6 +171,8 @@ struct Open {
     template: u32,
     ms: Option<i64>,
     bucket: Option<u32>,
+    /// How long the request took, as a bin.
+    duration: Option<u8>,
 }
 
 /// Lines → events → counts.
@@ -322,6 +187,7 @@ struct Reader {
     error_episode: Episode,
     server_error_episode: Episode,
     failure_episode: Episode,
+    start: Start,
     profile: Profile,
 }
 
@@ -336,6 +202,7 @@ impl Reader {
             error_episode: Episode::default(),
             server_error_episode: Episode::default(),
             failure_episode: Episode::default(),
+            start: Start::default(),
             profile: Profile::default(),
         }
     }
@@ -373,7 +240,18 @@ impl Reader {
             template,
             ms,
             bucket,
+            duration: self.duration(template, text),
         });
+    }
+
+    /// How long a request took, where its line says so.
+    fn duration(&mut self, template: u32, text: &[u8]) -> Option<u8> {
+        let entry = &mut self.miner.entries[template as usize];
+        if entry.kind.traffic != Traffic::Request {
+            return None;
+        }
+        let slot = entry.counts.slot.get_or_insert_with(|| latency::slot(text));
+        slot.as_ref()?.read(text).map(latency::bin)
     }
 
     /// Counts the event that has ended.
@@ -389,9 +267,14 @@ impl Reader {
                     .variant(open.template, &self.trace.exception, &self.trace.frame);
         }
         // Before the window: stable's pods have said much since they started.
-        let Some(bucket) = open.bucket else { return };
+        let Some(bucket) = open.bucket else {
+            let entry = &mut self.miner.entries[open.template as usize];
+            entry.total += 1;
+            entry.counts.before += 1;
+            self.start.end();
+            return;
+        };
         self.profile.events += 1;
-        let event = self.profile.events;
         if let Some(ms) = open.ms {
             self.profile.first_ms = Some(self.profile.first_ms.map_or(ms, |first| first.min(ms)));
             self.profile.last_ms = Some(self.profile.last_ms.map_or(ms, |last| last.max(ms)));
@@ -401,36 +284,59 @@ impl Reader {
         if entry.frame.is_empty() && !self.trace.frame.is_empty() {
             self.trace.frame.clone_into(&mut entry.frame);
         }
-        entry.counts.add(bucket, open.ms, event);
         let kind = entry.kind;
+        if kind.traffic == Traffic::Request {
+            self.start.end();
+        } else {
+            self.start.note(open.ms);
+        }
+        let failure = kind.level >= Level::Error || kind.suspect;
+        let starting = failure && self.start.is_going_on(&self.window, open.ms);
+        if starting {
+            entry.counts.add_at_start(open.ms);
+        } else {
+            entry.counts.add(bucket, open.ms, self.profile.events);
+        }
         self.profile.ends_in_traceback = kind.crash == Some(Crash::Traceback);
-        let server_error = kind.traffic == Traffic::Request && kind.status_class == 5;
+        self.add_to_history(open.ms, kind);
+        if let Some(bin) = open.duration {
+            self.durations(bucket).add(bin);
+        }
+        if starting {
+            self.tally(bucket).start_errors += u64::from(kind.level >= Level::Error);
+        } else if failure || kind.traffic == Traffic::Request {
+            self.add_to_tally(bucket, open.ms, kind);
+        }
+    }
+
+    fn add_to_history(&mut self, ms: Option<i64>, kind: Kind) {
+        let Some(ms) = ms else { return };
+        let request = kind.traffic == Traffic::Request;
+        let what = Slice {
+            events: 1,
+            errors: u64::from(kind.level >= Level::Error),
+            requests: u64::from(request),
+            server_errors: u64::from(request && kind.status_class == 5),
+        };
+        self.profile.history.add(ms, what);
+    }
+
+    /// Counts a request or a failure over all templates.
+    fn add_to_tally(&mut self, bucket: u32, ms: Option<i64>, kind: Kind) {
+        let event = self.profile.events;
+        let request = kind.traffic == Traffic::Request;
+        let server_error = request && kind.status_class == 5;
         let error = kind.level >= Level::Error;
-        if let Some(ms) = open.ms {
-            self.profile.history.add(
-                ms,
-                Slice {
-                    events: 1,
-                    errors: u64::from(error),
-                    requests: u64::from(kind.traffic == Traffic::Request),
-                    server_errors: u64::from(server_error),
-                },
-            );
-        }
-        if kind.traffic != Traffic::Request && !error && !kind.suspect {
-            return;
-        }
-        let error_begins = error && self.error_episode.begins(open.ms, event, false);
-        let server_error_begins =
-            server_error && self.server_error_episode.begins(open.ms, event, true);
+        let error_begins = error && self.error_episode.begins(ms, event, false);
+        let server_error_begins = server_error && self.server_error_episode.begins(ms, event, true);
         let failure_begins =
-            (error || kind.suspect) && self.failure_episode.begins(open.ms, event, false);
+            (error || kind.suspect) && self.failure_episode.begins(ms, event, false);
         let (error_growth, server_error_growth) = (
             self.error_episode.square_growth_if(error),
             self.server_error_episode.square_growth_if(server_error),
         );
         let tally = self.tally(bucket);
-        tally.requests += u64::from(kind.traffic == Traffic::Request);
+        tally.requests += u64::from(request);
         tally.server_errors += u64::from(server_error);
         tally.server_error_episodes += u64::from(server_error_begins);
         tally.server_error_squares += server_error_growth;
@@ -458,6 +364,19 @@ impl Reader {
         &mut tallies[at]
     }
 
+    fn durations(&mut self, bucket: u32) -> &mut Durations {
+        let all = &mut self.profile.durations;
+        let at = match all.binary_search_by_key(&bucket, |durations| durations.bucket) {
+            Ok(at) => at,
+            Err(at) => {
+                let bins = Vec::new();
+                all.insert(at, Durations { bucket, bins });
+                at
+            }
+        };
+        &mut all[at]
+    }
+
     fn finish(mut self) -> Profile {
         self.close();
         let mut profile = self.profile;
@@ -479,7 +398,9 @@ impl Reader {
                 sample: entry.sample,
                 first_ms: entry.counts.first_ms,
                 last_ms: entry.counts.last_ms,
-                regular: entry.counts.gaps.regular(),
+                regular: entry.counts.regular(),
+                before: entry.counts.before,
+                at_start: entry.counts.at_start,
                 cells: entry.counts.cells,
             })
             .collect();
@@ -492,11 +413,5 @@ impl Reader {
             ))
         });
         profile
-    }
-}
-
-impl Episode {
-    fn square_growth_if(&self, counted: bool) -> u64 {
-        if counted { self.square_growth() } else { 0 }
     }
 }

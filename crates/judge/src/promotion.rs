@@ -9,7 +9,7 @@ use crate::carried::State;
 use crate::eprocess::{lower_bound, upper_bound};
 use crate::judgement::ExposureUnit;
 use crate::policy::Policy;
-use crate::strata::{Measure, Strata};
+use crate::strata::{Counts, Measure, Strata};
 
 /// Part of the promote rule's α that is spent on stable's share; the rest is
 /// the canary's.
@@ -102,6 +102,16 @@ fn compared(strata: &Strata) -> (u64, u64) {
     compared
 }
 
+/// What speaks against an arm here: an error as a process starts as well, for
+/// it is no gate's false alarm that counts but what is promoted.
+fn count_of(counts: &Counts, measure: Measure) -> u64 {
+    let at_start = match measure {
+        Measure::Errors => counts.start_errors,
+        _ => 0,
+    };
+    counts.of(measure).count + at_start
+}
+
 fn shares(strata: &Strata, measure: Measure, earlier: Option<&State>) -> Shares {
     let mut shares = Shares {
         hits: 0.0,
@@ -123,13 +133,13 @@ fn shares(strata: &Strata, measure: Measure, earlier: Option<&State>) -> Shares 
             ExposureUnit::Events => served + errors,
             _ => served,
         };
-        let canary = stratum.canary.of(measure).count;
+        let canary = count_of(&stratum.canary, measure);
         // Errors count wherever they are, exposure only beside stable's.
         shares.hits += count(canary, canary_n.max(canary)) as f64;
         if stable_n == 0 || canary_n == 0 {
             continue;
         }
-        let stable = stratum.stable.of(measure).count;
+        let stable = count_of(&stratum.stable, measure);
         let (stable_n, canary_n) = (n(stable, stable_n) as f64, n(canary, canary_n) as f64);
         shares.n += canary_n;
         shares.stable_n += stable_n;

@@ -227,6 +227,72 @@ pub(crate) fn is_exception_name(word: &str) -> bool {
     tail.is_some_and(|head| head.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
+/// Exceptions that say that the code itself is wrong: a name, a type, an
+/// argument, an attribute, a class or a null where there must be something.
+/// Bad input, a slow peer or a full disk raise others. A map's missing key is
+/// not among them: it may as well be the data's fault.
+const DEFECTS: &[&str] = &[
+    // Python
+    "TypeError",
+    "AttributeError",
+    "NameError",
+    "UnboundLocalError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "NotImplementedError",
+    "SyntaxError",
+    "IndexError",
+    "ZeroDivisionError",
+    "RecursionError",
+    "AssertionError",
+    // JavaScript (TypeError and SyntaxError as above)
+    "ReferenceError",
+    "RangeError",
+    // Ruby (NameError as above)
+    "NoMethodError",
+    "ArgumentError",
+    // Java
+    "NullPointerException",
+    "ClassCastException",
+    "IndexOutOfBoundsException",
+    "ArrayIndexOutOfBoundsException",
+    "StringIndexOutOfBoundsException",
+    "NegativeArraySizeException",
+    "ArithmeticException",
+    "UnsupportedOperationException",
+    "NoSuchMethodError",
+    "NoSuchFieldError",
+    "NoClassDefFoundError",
+    "ClassNotFoundException",
+    "AbstractMethodError",
+    "IllegalAccessError",
+    "IncompatibleClassChangeError",
+    "UnsatisfiedLinkError",
+    "ExceptionInInitializerError",
+    "LinkageError",
+    "VerifyError",
+    "StackOverflowError",
+    // .NET
+    "NullReferenceException",
+    "InvalidCastException",
+    "IndexOutOfRangeException",
+    "DivideByZeroException",
+    "ArgumentNullException",
+    "MissingMethodException",
+    "MissingFieldException",
+    "TypeLoadException",
+    "NotImplementedException",
+];
+
+/// Whether an exception's name says that the code itself is wrong.
+pub(crate) fn is_defect(exception: &str) -> bool {
+    let name = exception
+        .rsplit(['.', ':', '$'])
+        .next()
+        .unwrap_or(exception);
+    DEFECTS.contains(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

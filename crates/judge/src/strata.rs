@@ -3,29 +3,39 @@
 //! Each bucket is a stratum with its own share of the exposure; buckets that
 //! are cut short do not count.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::access::Traffic;
+use crate::dispersion::Dispersion;
 use crate::evidence::{ArmEvidence, Evidence};
 use crate::judgement::ExposureUnit;
 use crate::level::Level;
-use crate::table::{ArmCells, Row};
+use crate::slow::{self, Slow};
+use crate::table::{ArmCells, Row, Table};
 
-/// Episodes of stable from which its dispersion can be estimated; below, the
-/// episodes themselves are counted.
-const MIN_DISPERSION_EPISODES: u64 = 5;
+/// DEBUG events are exposure only where both arms speak them alike: this many
+/// times as talkative at most, against what else both say.
+const MAX_DEBUG_RATIO: f64 = 2.0;
 
-/// Buckets of stable from which the spread between them is an estimate.
-const MIN_DISPERSION_BUCKETS: u32 = 6;
-
-/// Which errors are counted.
+/// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// Events at ERROR and above.
+    /// Events at ERROR and above, without what processes say as they start.
     Errors,
     /// Requests answered with 5xx.
     ServerErrors,
+    /// Events at WARN, of templates that both arms show.
+    Warnings,
+    /// Requests slower than the bucket's pooled median.
+    Slow,
+    /// Requests slower than the bucket's pooled 95th percentile.
+    SlowTail,
+    /// Events below ERROR that are no requests, of templates that stable shows.
+    Said,
 }
+
+/// Number of [`Measure`]s.
+pub(crate) const MEASURES: usize = 6;
 
 /// One arm's counts in one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,13 +43,16 @@ pub(crate) struct Counts {
     pub requests: u64,
     /// Events of templates that both arms share.
     pub events: u64,
-    errors: Errors,
-    server_errors: Errors,
+    /// Requests whose duration is known and compared.
+    pub timed: u64,
+    measures: [Errors; MEASURES],
     /// Episodes of events that report a failure.
     pub failure_episodes: u64,
+    /// Events at ERROR and above of processes that were starting.
+    pub start_errors: u64,
 }
 
-/// Errors of one kind.
+/// Counts of one measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Errors {
     pub count: u64,
@@ -48,19 +61,38 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    fn add(&mut self, count: u64, episodes: u64, squares: u64) {
+    pub(crate) fn add(&mut self, count: u64, episodes: u64, squares: u64) {
         self.count += count;
         self.episodes += episodes;
         self.squares = self.squares.saturating_add(squares);
+    }
+
+    fn take_off(&mut self, count: u64, episodes: u64) {
+        let kept = self.count.saturating_sub(count);
+        if self.count > 0 {
+            let rest = kept as f64 / self.count as f64;
+            self.squares = (self.squares as f64 * rest) as u64;
+        }
+        self.count = kept;
+        self.episodes = self.episodes.saturating_sub(episodes).min(kept);
+        if kept > 0 {
+            self.episodes = self.episodes.max(1);
+        }
     }
 }
 
 impl Counts {
     pub(crate) fn of(&self, measure: Measure) -> Errors {
-        match measure {
-            Measure::Errors => self.errors,
-            Measure::ServerErrors => self.server_errors,
-        }
+        self.measures[measure as usize]
+    }
+
+    fn of_mut(&mut self, measure: Measure) -> &mut Errors {
+        &mut self.measures[measure as usize]
+    }
+
+    /// So many slow requests; how they cluster shows between buckets only.
+    pub(crate) fn count_slow(&mut self, measure: Measure, count: u64) {
+        self.of_mut(measure).add(count, count, count);
     }
 
     /// Exposure that shows service: without what only failed.
@@ -85,96 +117,41 @@ pub(crate) struct Stratum {
 pub(crate) struct Strata {
     pub unit: ExposureUnit,
     pub buckets: BTreeMap<u32, Stratum>,
-    /// Stable's dispersion of each measure; `None` where it has too few
-    /// episodes, so that episodes are counted.
-    dispersion: [Option<f64>; 2],
+    /// Median and 95th percentile of both arms' durations.
+    pub slow: Slow,
+    dispersion: Dispersion,
 }
 
 impl Strata {
-    pub(crate) fn new(evidence: &Evidence, rows: &[Row]) -> Self {
+    pub(crate) fn new(evidence: &Evidence, table: &Table, warmup_ms: i64) -> Self {
         let complete = evidence.window.complete_buckets();
         let mut all: BTreeMap<u32, Stratum> = BTreeMap::new();
         let mut seen_requests = false;
-        for (arm, of) in [
-            (&evidence.stable, stable_of as ArmOf),
-            (&evidence.canary, canary_of as ArmOf),
-        ] {
+        for (arm, of) in ARMS {
+            let arm = arm(evidence);
             seen_requests |= add_tallies(arm, complete, &mut all, of);
         }
-        let mut seen_events = false;
-        for row in rows.iter().filter(|row| is_exposure(row)) {
-            for (cells, of) in [
-                (&row.stable, stable_of as ArmOf),
-                (&row.canary, canary_of as ArmOf),
-            ] {
-                for (bucket, (count, _)) in cells.cells.range(..complete) {
-                    of(all.entry(*bucket).or_default()).events += count;
-                    seen_events = true;
-                }
-            }
-        }
+        take_off_ignored(table, complete, &mut all);
+        let seen_events = add_rows(&table.rows, complete, &mut all);
+        let slow = slow::add(evidence, warmup_ms, complete, &mut all);
         let unit = match (seen_requests, seen_events) {
             (true, _) => ExposureUnit::Requests,
             (false, true) => ExposureUnit::Events,
             (false, false) => ExposureUnit::None,
         };
-        let mut strata = Self {
+        let dispersion = Dispersion::new(&all, unit);
+        Self {
             unit,
             buckets: all,
-            dispersion: [None; 2],
-        };
-        strata.dispersion =
-            [Measure::Errors, Measure::ServerErrors].map(|measure| strata.dispersion(measure));
-        strata
+            slow,
+            dispersion,
+        }
     }
 
-    /// How much more stable's errors vary than independent ones would: its
-    /// dispersion, of stable alone, for a sparse canary has none to estimate.
-    ///
-    /// Over enough buckets it is Pearson's χ² over its degrees of freedom, as
-    /// in quasi-Poisson models (P. McCullagh and J. Nelder, "Generalized Linear
-    /// Models", 2nd ed., section 6.2); over fewer the size of the episode that
-    /// the average error is in.
-    fn dispersion(&self, measure: Measure) -> Option<f64> {
-        let mut total = Errors::default();
-        let (mut exposure, mut buckets) = (0.0, 0_u32);
-        for stratum in self.buckets.values() {
-            let errors = stratum.stable.of(measure);
-            total.add(errors.count, errors.episodes, errors.squares);
-            let exposed = self.exposed(&stratum.stable, measure);
-            exposure += exposed;
-            buckets += u32::from(exposed > 0.0);
-        }
-        if total.episodes < MIN_DISPERSION_EPISODES || exposure <= 0.0 {
-            return None;
-        }
-        if buckets < MIN_DISPERSION_BUCKETS {
-            return Some((total.squares as f64 / total.count as f64).max(1.0));
-        }
-        let rate = total.count as f64 / exposure;
-        let mut pearson = 0.0;
-        for stratum in self.buckets.values() {
-            let expected = rate * self.exposed(&stratum.stable, measure);
-            if expected > 0.0 {
-                pearson += (stratum.stable.of(measure).count as f64 - expected).powi(2) / expected;
-            }
-        }
-        Some((pearson / f64::from(buckets - 1)).max(1.0))
-    }
-
-    /// What a bucket's errors are among, before anything is known of bursts.
-    fn exposed(&self, counts: &Counts, measure: Measure) -> f64 {
-        counts.served(self.unit).max(counts.of(measure).count) as f64
-    }
-
-    /// Errors of an arm as so many independent ones: divided by stable's
+    /// Counts of an arm as so many independent ones: divided by stable's
     /// dispersion, or counted in episodes where stable has too few to tell.
     pub(crate) fn independent(&self, counts: &Counts, measure: Measure) -> f64 {
-        let errors = counts.of(measure);
-        match self.dispersion[measure as usize] {
-            Some(dispersion) => errors.count as f64 / dispersion,
-            None => errors.episodes as f64,
-        }
+        self.dispersion.independent(counts, measure)
     }
 
     /// Exposure of an arm for the gates: what was served, and what failed
@@ -209,7 +186,34 @@ impl Strata {
             })
     }
 
-    /// Errors of stable and of the canary.
+    /// Exposure of stable and of the canary for the gates, in buckets where
+    /// both have some.
+    pub(crate) fn exposures(&self) -> (f64, f64) {
+        self.buckets
+            .values()
+            .filter(|stratum| self.share(stratum).is_some())
+            .fold((0.0, 0.0), |(stable, canary), stratum| {
+                (
+                    stable + self.exposure(&stratum.stable),
+                    canary + self.exposure(&stratum.canary),
+                )
+            })
+    }
+
+    /// Errors of stable and of the canary, those of the start included.
+    pub(crate) fn all_errors(&self) -> (u64, u64) {
+        let settled = self.errors(Measure::Errors);
+        self.buckets
+            .values()
+            .fold(settled, |(stable, canary), stratum| {
+                (
+                    stable + stratum.stable.start_errors,
+                    canary + stratum.canary.start_errors,
+                )
+            })
+    }
+
+    /// Counts of stable and of the canary.
     pub(crate) fn errors(&self, measure: Measure) -> (u64, u64) {
         self.buckets
             .values()
@@ -222,15 +226,13 @@ impl Strata {
     }
 }
 
-type ArmOf = fn(&mut Stratum) -> &mut Counts;
+pub(crate) type ArmOf = fn(&mut Stratum) -> &mut Counts;
 
-fn stable_of(stratum: &mut Stratum) -> &mut Counts {
-    &mut stratum.stable
-}
-
-fn canary_of(stratum: &mut Stratum) -> &mut Counts {
-    &mut stratum.canary
-}
+/// Both arms of evidence, beside those of a stratum.
+pub(crate) const ARMS: [(fn(&Evidence) -> &ArmEvidence, ArmOf); 2] = [
+    (|evidence| &evidence.stable, |stratum| &mut stratum.stable),
+    (|evidence| &evidence.canary, |stratum| &mut stratum.canary),
+];
 
 /// Adds an arm's tallies; whether it showed any request at all.
 fn add_tallies(
@@ -247,96 +249,119 @@ fn add_tallies(
         }
         let counts = of(all.entry(tally.bucket).or_default());
         counts.requests += tally.requests;
+        counts.start_errors += tally.start_errors;
+        counts.failure_episodes += tally.failure_episodes;
         counts
-            .errors
+            .of_mut(Measure::Errors)
             .add(tally.errors, tally.error_episodes, tally.error_squares);
-        counts.server_errors.add(
+        counts.of_mut(Measure::ServerErrors).add(
             tally.server_errors,
             tally.server_error_episodes,
             tally.server_error_squares,
         );
-        counts.failure_episodes += tally.failure_episodes;
     }
     seen
 }
 
-/// Whether a row's events are exposure where there are no requests: both arms
-/// have it, it is no debugging, no error, no probe and no heartbeat.
-fn is_exposure(row: &Row) -> bool {
-    let shared = !row.stable.cells.is_empty() && !row.canary.cells.is_empty();
-    shared
+/// Takes what the policy ignores off the tallies, which count all templates.
+fn take_off_ignored(table: &Table, complete: u32, all: &mut BTreeMap<u32, Stratum>) {
+    for (row, _) in &table.ignored {
+        for (cells, (_, of)) in [&row.stable, &row.canary].into_iter().zip(ARMS) {
+            for (bucket, (count, episodes)) in cells.cells.range(..complete) {
+                let counts = of(all.entry(*bucket).or_default());
+                if row.traffic == Traffic::Request {
+                    counts.requests = counts.requests.saturating_sub(*count);
+                    if row.status_class == 5 {
+                        counts
+                            .of_mut(Measure::ServerErrors)
+                            .take_off(*count, *episodes);
+                    }
+                }
+                if row.level >= Level::Error {
+                    counts.of_mut(Measure::Errors).take_off(*count, *episodes);
+                }
+            }
+        }
+    }
+}
+
+/// Adds what is counted from the table: exposure in events, warnings, what is
+/// said besides requests. Whether there was any exposure in events.
+fn add_rows(rows: &[Row], complete: u32, all: &mut BTreeMap<u32, Stratum>) -> bool {
+    let debug_counts = speaks_debug_alike(rows);
+    let mut seen = false;
+    for row in rows {
+        let exposure = is_exposure(row, debug_counts);
+        let shared = is_shared(row);
+        for (cells, (_, of)) in [&row.stable, &row.canary].into_iter().zip(ARMS) {
+            for (bucket, (count, episodes)) in cells.cells.range(..complete) {
+                let counts = of(all.entry(*bucket).or_default());
+                if exposure {
+                    counts.events += count;
+                    seen = true;
+                }
+                if shared && row.level == Level::Warn && row.traffic == Traffic::None {
+                    counts.of_mut(Measure::Warnings).add(
+                        *count,
+                        *episodes,
+                        squares(*count, *episodes),
+                    );
+                }
+                if is_said(row) {
+                    counts
+                        .of_mut(Measure::Said)
+                        .add(*count, *episodes, squares(*count, *episodes));
+                }
+            }
+        }
+    }
+    seen
+}
+
+/// Sum of the squares of so many episodes' sizes, as if they were equal.
+fn squares(count: u64, episodes: u64) -> u64 {
+    count.saturating_mul(count) / episodes.max(1)
+}
+
+fn is_shared(row: &Row) -> bool {
+    !row.stable.cells.is_empty() && !row.canary.cells.is_empty()
+}
+
+/// Whether it is part of what work makes a version say besides its requests.
+fn is_said(row: &Row) -> bool {
+    !row.stable.cells.is_empty()
         && (Level::Info..=Level::Warn).contains(&row.level)
+        && row.traffic == Traffic::None
+        && row.regular != Some(true)
+}
+
+/// Whether a row's events are exposure where there are no requests: both arms
+/// have it, it is no error, no probe and no heartbeat. DEBUG is exposure only
+/// where both arms speak it alike; switched on in one, it is only talk.
+fn is_exposure(row: &Row, debug_counts: bool) -> bool {
+    is_shared(row)
+        && row.level <= Level::Warn
+        && (row.level > Level::Debug || debug_counts)
         && row.traffic != Traffic::Probe
         && row.regular != Some(true)
 }
 
-/// Failures that stable had not shown before, of stable and of the canary, for
-/// each complete bucket.
-///
-/// Whether a row is new is decided by the buckets before: under equal rates a
-/// failure that nobody has seen falls on either arm by its share, and once
-/// stable has shown it, it is no longer new. In the bucket in which both show
-/// it first, the order is unknown: the canary's part before stable's first is
-/// taken as its mean over all orders, c/(s + 1), which is on the safe side, an
-/// e-value being convex in the count.
-pub(crate) fn novel_failures(
-    strata: &Strata,
-    rows: &[Row],
-    known: &BTreeSet<u32>,
-) -> BTreeMap<u32, (f64, f64)> {
-    let mut known: BTreeSet<u32> = known.clone();
-    let failures: Vec<(&Row, u32)> = rows
-        .iter()
-        .filter(|row| row.is_failure())
-        .map(|row| (row, row_hash(row)))
-        .collect();
-    let mut novel = BTreeMap::new();
-    let episodes = |cells: &ArmCells, bucket: u32| {
-        cells
-            .cells
-            .get(&bucket)
-            .map_or(0, |(_, episodes)| *episodes) as f64
+/// Whether DEBUG is on in both arms alike.
+fn speaks_debug_alike(rows: &[Row]) -> bool {
+    let sum = |debug: bool, cells: fn(&Row) -> &ArmCells| -> f64 {
+        rows.iter()
+            .filter(|row| is_exposure(row, true) && (row.level == Level::Debug) == debug)
+            .map(|row| cells(row).total() as f64)
+            .sum()
     };
-    for (bucket, stratum) in &strata.buckets {
-        let (mut stable, mut canary) = (0.0, 0.0);
-        let mut seen = Vec::new();
-        for (row, hash) in failures.iter().filter(|(_, hash)| !known.contains(hash)) {
-            let (of_stable, of_canary) = (
-                episodes(&row.stable, *bucket),
-                episodes(&row.canary, *bucket),
-            );
-            if of_stable > 0.0 {
-                stable += 1.0;
-                canary += of_canary / (of_stable + 1.0);
-                seen.push(*hash);
-            } else {
-                canary += of_canary;
-            }
-        }
-        known.extend(seen);
-        // One cause logged as several templates is one episode of the log.
-        let canary = canary.min(stratum.canary.failure_episodes as f64);
-        if stable > 0.0 || canary > 0.0 {
-            novel.insert(*bucket, (stable, canary));
-        }
+    let (stable, canary): (fn(&Row) -> &ArmCells, fn(&Row) -> &ArmCells) =
+        (|row| &row.stable, |row| &row.canary);
+    if sum(false, stable) == 0.0 {
+        // All that both say is DEBUG.
+        return true;
     }
-    novel
-}
-
-/// A row's identity in 32 bits, as it is carried from look to look.
-pub(crate) fn row_hash(row: &Row) -> u32 {
-    let hash = fnv(&[row.text.as_bytes(), row.exception.as_bytes()]);
-    (hash ^ (hash >> 32)) as u32
-}
-
-/// FNV-1a (Fowler, Noll, Vo) of some pieces of text, 64 bits.
-pub(crate) fn fnv(pieces: &[&[u8]]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for piece in pieces {
-        for byte in *piece {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        hash = (hash ^ 0xff).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash
+    let talk = |cells| sum(true, cells) / sum(false, cells);
+    let ratio = talk(canary) / talk(stable);
+    // No DEBUG in common: there is nothing to count, whatever the ratio.
+    !ratio.is_finite() || (1.0 / MAX_DEBUG_RATIO..=MAX_DEBUG_RATIO).contains(&ratio)
 }

@@ -10,6 +10,7 @@ use crate::access::Traffic;
 use crate::evidence::{Arm, Evidence, LogProfile};
 use crate::level::Level;
 use crate::likeness::{self, Marks};
+use crate::policy::Policy;
 use crate::profile::{Profile, Template};
 use crate::signs::Crash;
 
@@ -51,14 +52,31 @@ pub(crate) struct Row {
 pub(crate) struct ArmCells {
     /// Bucket → events, episodes.
     pub cells: BTreeMap<u32, (u64, u64)>,
+    /// Failures while a log's process started: told, not tested.
+    pub at_start: u64,
+    /// Events from before the window.
+    pub before: u64,
 }
 
 impl ArmCells {
+    /// Events within the window.
     pub(crate) fn total(&self) -> u64 {
-        self.cells.values().map(|(count, _)| count).sum()
+        self.at_start + self.cells.values().map(|(count, _)| count).sum::<u64>()
+    }
+
+    /// Episodes within the window, those of the start left out.
+    pub(crate) fn episodes(&self) -> u64 {
+        self.cells.values().map(|(_, episodes)| episodes).sum()
+    }
+
+    /// Whether the arm never said it, before the window included.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.at_start == 0 && self.before == 0
     }
 
     fn join(&mut self, other: &Self) {
+        self.at_start += other.at_start;
+        self.before += other.before;
         for (bucket, (count, episodes)) in &other.cells {
             let cell = self.cells.entry(*bucket).or_default();
             cell.0 += count;
@@ -94,13 +112,15 @@ impl Row {
             Arm::Stable => &mut self.stable,
             Arm::Canary => &mut self.canary,
         };
+        cells.before += template.before;
+        cells.at_start += template.at_start;
         for cell in &template.cells {
             let own = cells.cells.entry(cell.bucket).or_default();
             own.0 += u64::from(cell.count);
             own.1 += u64::from(cell.episodes);
         }
         self.regular = both(self.regular, template.regular);
-        if arm == Arm::Canary {
+        if arm == Arm::Canary && template.total() > 0 {
             self.canary_pods.insert(pod.to_owned());
             self.first_ms = [self.first_ms, template.first_ms]
                 .into_iter()
@@ -151,12 +171,17 @@ impl Row {
         )
     }
 
+    /// Whether it is an exception that somebody logged with its stack trace.
+    pub(crate) fn has_trace(&self) -> bool {
+        self.level >= Level::Error && !(self.exception.is_empty() && self.frame.is_empty())
+    }
+
     fn is_canarys_only(&self) -> bool {
-        self.stable.cells.is_empty()
+        self.stable.is_empty()
     }
 
     fn is_stables_only(&self) -> bool {
-        self.canary.cells.is_empty()
+        self.canary.is_empty()
     }
 }
 
@@ -202,8 +227,31 @@ fn order(a: &Profile, b: &Profile) -> std::cmp::Ordering {
         .then_with(|| texts(a).cmp(&texts(b)))
 }
 
+/// The template table of both arms.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// What is judged.
+    pub rows: Vec<Row>,
+    /// What the policy leaves out, with the entry that says so.
+    pub ignored: Vec<(Row, usize)>,
+}
+
 /// Builds the table.
-pub(crate) fn build(evidence: &Evidence) -> Vec<Row> {
+pub(crate) fn build(evidence: &Evidence, policy: &Policy) -> Table {
+    let (mut kept, mut ignored) = (Vec::new(), Vec::new());
+    for row in all_rows(evidence) {
+        match policy.ignores_template(&row.text) {
+            Some(entry) => ignored.push((row, entry)),
+            None => kept.push(row),
+        }
+    }
+    Table {
+        rows: pair_reworded(join_like(kept)),
+        ignored,
+    }
+}
+
+fn all_rows(evidence: &Evidence) -> Vec<Row> {
     let mut rows: BTreeMap<_, Row> = BTreeMap::new();
     for (arm, logs) in [
         (Arm::Stable, &evidence.stable.logs),
@@ -226,8 +274,7 @@ pub(crate) fn build(evidence: &Evidence) -> Vec<Row> {
             }
         }
     }
-    let rows = join_like(rows.into_values().collect());
-    pair_reworded(rows)
+    rows.into_values().collect()
 }
 
 /// Joins rows that one arm, or one pod, has generalised further than another.

@@ -7,11 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::{ArmEvidence, ContainerState, Evidence, PodState, Termination};
+use crate::exceptions::new_exception;
+use crate::findings;
 use crate::judgement::{Finding, FindingClass};
+use crate::novel::fnv;
 use crate::policy::Policy;
 use crate::redact::redact;
 use crate::signs::Crash;
-use crate::strata::fnv;
+use crate::strata::Strata;
 use crate::table::Row;
 
 /// Exit codes of a container that was asked to stop: SIGTERM as the shell
@@ -33,7 +36,12 @@ struct State {
 }
 
 /// The canary's vetoes, worst first.
-pub(crate) fn find(evidence: &Evidence, rows: &[Row], policy: &Policy) -> Vec<Finding> {
+pub(crate) fn find(
+    evidence: &Evidence,
+    strata: &Strata,
+    rows: &[Row],
+    policy: &Policy,
+) -> Vec<Finding> {
     let canary = states(evidence, &evidence.canary, policy);
     let stable = states(evidence, &evidence.stable, policy);
     let pods = pod_count(&evidence.canary);
@@ -44,6 +52,10 @@ pub(crate) fn find(evidence: &Evidence, rows: &[Row], policy: &Policy) -> Vec<Fi
         .collect();
     vetoes.extend(restarts(evidence, policy));
     vetoes.extend(crashes(evidence, rows));
+    let complete = !evidence.window.is_aligned();
+    if let Some(row) = new_exception(complete, strata, rows, policy) {
+        vetoes.push(findings::of_new_exception(row, strata, pods));
+    }
     vetoes
 }
 
@@ -255,12 +267,12 @@ fn restarts_in_window(evidence: &Evidence, container: &ContainerState) -> u32 {
 fn crashes(evidence: &Evidence, rows: &[Row]) -> Vec<Finding> {
     let in_stable: BTreeSet<Crash> = rows
         .iter()
-        .filter(|row| !row.stable.cells.is_empty())
+        .filter(|row| !row.stable.is_empty())
         .filter_map(|row| row.crash)
         .collect();
     let pods = pod_count(&evidence.canary);
     let mut best: BTreeMap<Crash, &Row> = BTreeMap::new();
-    for row in rows.iter().filter(|row| !row.canary.cells.is_empty()) {
+    for row in rows.iter().filter(|row| row.canary.total() > 0) {
         let Some(crash) = row.crash.filter(|crash| !in_stable.contains(crash)) else {
             continue;
         };
@@ -345,19 +357,13 @@ pub(crate) fn id(class: &str, text: &str) -> String {
 fn finding(kind: &str, state: &State, canary_pods_total: u32) -> Finding {
     let pods = u32::try_from(state.pods.len()).unwrap_or(u32::MAX);
     Finding {
-        id: id("state", kind),
-        class: FindingClass::PodState,
         title: state.title.clone(),
         text: state.text.clone(),
-        sample: String::new(),
-        stable_count: 0,
         canary_count: pods.into(),
-        stable_rate: 0.0,
-        canary_rate: 0.0,
-        ratio: None,
         first_ms: state.at_ms,
         last_ms: state.at_ms,
         canary_pods: pods,
         canary_pods_total,
+        ..findings::blank("state", kind)
     }
 }

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use judge::judgement::{ExposureUnit, Finding, FindingClass, Gate};
 
-use super::words::{arm_name, changes, class_name, gate_name, percent, share, time};
+use super::words::{
+    arm_name, changes, class_name, gate_difference, gate_name, gate_value, percent, share, time,
+};
 use crate::decide::Verdict;
-use crate::message::{count, one_line, points};
+use crate::message::{count, one_line};
 use crate::policy_file::PolicyFile;
 
 /// Findings that a page shows; the rest is counted.
@@ -89,13 +91,11 @@ fn arms(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
 fn gate_line(out: &mut String, gate: &Gate) -> std::fmt::Result {
     writeln!(
         out,
-        "  {:<15} canary {} ({}), stable {} ({}): {}",
+        "  {:<15} canary {}, stable {}: {}",
         gate_name(gate.kind),
-        count(gate.canary_count),
-        percent(gate.canary_rate),
-        count(gate.stable_count),
-        percent(gate.stable_rate),
-        points(gate.canary_rate - gate.stable_rate),
+        gate_value(gate.kind, gate.canary_count, gate.canary_rate),
+        gate_value(gate.kind, gate.stable_count, gate.stable_rate),
+        gate_difference(gate),
     )
 }
 

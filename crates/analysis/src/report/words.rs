@@ -2,9 +2,10 @@
 
 use judge::Arm;
 use judge::Policy;
-use judge::judgement::{FindingClass, GateKind};
+use judge::judgement::{FindingClass, Gate, GateKind};
 use judge::policy::{FIELDS, Ignored};
 
+use crate::message::{count, milliseconds, points};
 use crate::policy_file::PolicyFile;
 
 pub(super) fn gate_name(kind: GateKind) -> &'static str {
@@ -13,11 +14,43 @@ pub(super) fn gate_name(kind: GateKind) -> &'static str {
         GateKind::NewErrors => "new errors",
         GateKind::ServerErrors => "5xx responses",
         GateKind::Latency => "latency",
+        GateKind::LatencyTail => "slowest requests",
         GateKind::WarnRate => "warnings",
         GateKind::Vanished => "vanished lines",
         GateKind::Silence => "silence",
         GateKind::Metric => "metric",
     }
+}
+
+/// What one arm shows to a gate: `38 (4.2 %)`, `80 ms of 1,200 requests`.
+pub(super) fn gate_value(kind: GateKind, number: u64, rate: f64) -> String {
+    match kind {
+        GateKind::Latency | GateKind::LatencyTail if number == 0 => "-".to_owned(),
+        GateKind::Latency | GateKind::LatencyTail => {
+            format!("{} of {} requests", milliseconds(rate), count(number))
+        }
+        GateKind::Metric if number == 0 => "-".to_owned(),
+        GateKind::Metric => format!("{rate:.3} ({} samples)", count(number)),
+        _ => counted(number, rate),
+    }
+}
+
+/// How far the canary is from stable: `+4.8 pp`, `+160 ms`.
+pub(super) fn gate_difference(gate: &Gate) -> String {
+    let difference = gate.canary_rate - gate.stable_rate;
+    match gate.kind {
+        GateKind::Latency | GateKind::LatencyTail => {
+            let sign = if difference < 0.0 { "-" } else { "+" };
+            format!("{sign}{}", milliseconds(difference.abs()))
+        }
+        GateKind::Metric => format!("{difference:+.3}"),
+        _ => points(difference),
+    }
+}
+
+/// `38 (4.2 %)`.
+pub(super) fn counted(number: u64, rate: f64) -> String {
+    format!("{} ({})", count(number), percent(rate))
 }
 
 pub(super) fn class_name(class: FindingClass) -> &'static str {
@@ -31,6 +64,7 @@ pub(super) fn class_name(class: FindingClass) -> &'static str {
         FindingClass::Latency => "slower",
         FindingClass::Vanished => "vanished",
         FindingClass::Metric => "metric",
+        FindingClass::Event => "Kubernetes event",
         FindingClass::New => "new, no sign of failure",
     }
 }

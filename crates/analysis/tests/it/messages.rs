@@ -48,6 +48,7 @@ pub(crate) fn judgement(decision: Decision) -> Judgement {
         vetoes: Vec::new(),
         gates: Vec::new(),
         findings: Vec::new(),
+        ignored: Vec::new(),
         missing: None,
         carried: Carried::default(),
     }
@@ -63,6 +64,7 @@ pub(crate) fn gate(kind: GateKind, fired: bool) -> Gate {
         stable_count: 2,
         canary_count: 20,
         fired,
+        holds: false,
     }
 }
 
@@ -82,6 +84,7 @@ pub(crate) fn finding(class: FindingClass, title: &str) -> Finding {
             low: 9.2,
             high: 170.0,
         }),
+        confirmed: true,
         first_ms: Some(1_767_323_045_000),
         last_ms: Some(1_767_323_105_500),
         canary_pods: 3,

@@ -5,10 +5,12 @@ use std::fmt::{self, Write as _};
 use judge::judgement::{Finding, FindingClass, Gate, GateKind};
 use judge::policy::FIELDS;
 
-use super::super::words::{changes, class_name, gate_name, percent, utc};
+use super::super::words::{
+    changes, class_name, counted, gate_difference, gate_name, gate_value, utc,
+};
 use super::escape::safe;
 use super::{MAX_TEXT_BYTES, Page, capitalised};
-use crate::message::{count, points};
+use crate::message::count;
 use crate::policy_file::{PolicyFile, range};
 
 /// Findings that the page shows; the rest is counted.
@@ -29,8 +31,9 @@ fn watches(kind: GateKind) -> &'static str {
         GateKind::ErrorRate => "events at ERROR and above",
         GateKind::NewErrors => "errors that stable never shows",
         GateKind::ServerErrors => "responses with a 5xx status",
-        GateKind::Latency => "how long requests take",
-        GateKind::WarnRate => "events at WARN",
+        GateKind::Latency => "how long requests take, at the median",
+        GateKind::LatencyTail => "how long the slowest 5 % of requests take",
+        GateKind::WarnRate => "events at WARN that both versions know",
         GateKind::Vanished => "lines that stable shows and the canary does not",
         GateKind::Silence => "far fewer lines than the traffic explains",
         GateKind::Metric => "a metric of both versions",
@@ -85,6 +88,8 @@ fn round_down(odds: f64) -> String {
 fn state(gate: &Gate) -> &'static str {
     if gate.fired {
         "<span class=\"tag bad\">fired</span>"
+    } else if gate.holds {
+        "<span class=\"tag\">holds the canary back</span>"
     } else if gate.log_e >= gate.threshold {
         "<span class=\"tag\">too small to count</span>"
     } else {
@@ -114,19 +119,14 @@ pub(super) fn gates(out: &mut String, page: &Page<'_>) -> fmt::Result {
             capitalised(gate_name(gate.kind)),
             watches(gate.kind),
             state(gate),
-            counted(gate.canary_count, gate.canary_rate),
-            counted(gate.stable_count, gate.stable_rate),
-            points(gate.canary_rate - gate.stable_rate),
+            gate_value(gate.kind, gate.canary_count, gate.canary_rate),
+            gate_value(gate.kind, gate.stable_count, gate.stable_rate),
+            gate_difference(gate),
             chance(gate.log_e),
             needed(gate.threshold)
         )?;
     }
     out.write_str("</tbody>\n</table>\n</section>\n")
-}
-
-/// `38 (4.2 %)`.
-fn counted(number: u64, rate: f64) -> String {
-    format!("{} ({})", count(number), percent(rate))
 }
 
 pub(super) fn findings(out: &mut String, heading: &str, findings: &[Finding]) -> fmt::Result {

@@ -1,10 +1,16 @@
 //! Level 1: statistical gates, valid at every look.
 //!
-//! Three gates: ERROR rate, new ERROR mass, 5xx share. Each is the e-process of
-//! [`crate::eprocess`]; it fires when its e-value reaches 1/α AND the effect
-//! AND the count are large enough. By Ville's inequality a gate whose canary
-//! is as good as stable fires with a chance of at most α over all looks
-//! together (J. Ville, "Étude critique de la notion de collectif", 1939).
+//! Each gate is an e-process of [`crate::eprocess`]: under "the canary is as
+//! good as stable", what it counts falls on the canary with the canary's share
+//! of the exposure of that bucket. It fires when its e-value reaches 1/α AND
+//! the effect AND the count are large enough. By Ville's inequality a gate
+//! whose canary is as good as stable fires with a chance of at most α over all
+//! looks together (J. Ville, "Étude critique de la notion de collectif", 1939);
+//! Σα over all gates is at most .02.
+
+mod effect;
+mod metric;
+mod vanished;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,20 +18,30 @@ use crate::carried::{CARRIED_GATES, State};
 use crate::eprocess::{Mixture, log_mean};
 use crate::evidence::{Evidence, Window};
 use crate::judgement::{Carried, ExposureUnit, Gate, GateKind};
+use crate::novel::{novel_failures, row_hash};
 use crate::policy::Policy;
-use crate::strata::{Measure, Strata, novel_failures, row_hash};
+use crate::strata::{Measure, Strata, Stratum};
 use crate::table::Row;
 
-/// The gates, in the order of their state.
+pub(crate) use metric::{Compared, Metrics};
+
+/// The gates whose state is carried, in the order of their state.
 const KINDS: [GateKind; CARRIED_GATES] = [
     GateKind::ErrorRate,
     GateKind::NewErrors,
     GateKind::ServerErrors,
+    GateKind::Latency,
+    GateKind::LatencyTail,
+    GateKind::WarnRate,
+    GateKind::Silence,
 ];
 
 /// What the gates say, and what the next look needs to know.
 pub(crate) struct Outcome {
     pub gates: Vec<Gate>,
+    /// Indices of the rows that stable shows and the canary no longer.
+    pub vanished: Vec<usize>,
+    pub metrics: Metrics,
     pub carried: Carried,
     /// What earlier looks counted, if it can be read.
     pub earlier: Option<State>,
@@ -60,18 +76,24 @@ pub(crate) fn run(evidence: &Evidence, strata: &Strata, rows: &[Row], policy: &P
     let settled = mixtures(strata, &novel, from, until, before.mixtures.clone());
     let continued = mixtures(strata, &novel, until, u32::MAX, settled.clone());
 
-    let gates = KINDS
+    let mut gates: Vec<Gate> = KINDS
         .iter()
         .zip(present.iter().zip(&continued))
         .map(|(kind, (present, continued))| {
             // The mean of two e-processes is one.
             let log_e = log_mean([(present.log_e(), 0.5), (continued.log_e(), 0.5)].into_iter());
-            gate(*kind, log_e, strata, rows, policy)
+            effect::gate(*kind, log_e, strata, rows, policy)
         })
         .collect();
+    let (gate, vanished) = vanished::gate(strata, rows, policy);
+    gates.push(gate);
+    let metrics = Metrics::new(evidence, policy);
+    gates.push(metrics.gate(policy));
     let carried = next_state(window, strata, rows, &before, settled, until).write();
     Outcome {
         gates,
+        vanished,
+        metrics,
         carried,
         earlier,
     }
@@ -86,91 +108,76 @@ fn mixtures(
     mut mixtures: [Mixture; CARRIED_GATES],
 ) -> [Mixture; CARRIED_GATES] {
     for (bucket, stratum) in strata.buckets.range(from..until.max(from)) {
-        let Some(share) = strata.share(stratum) else {
-            continue;
-        };
         for (kind, mixture) in KINDS.iter().zip(&mut mixtures) {
-            let (canary, stable) = match kind {
-                GateKind::NewErrors => novel
-                    .get(bucket)
-                    .map_or((0.0, 0.0), |(stable, canary)| (*canary, *stable)),
-                GateKind::ServerErrors => (
-                    strata.independent(&stratum.canary, Measure::ServerErrors),
-                    strata.independent(&stratum.stable, Measure::ServerErrors),
-                ),
-                _ => (
-                    strata.independent(&stratum.canary, Measure::Errors),
-                    strata.independent(&stratum.stable, Measure::Errors),
-                ),
-            };
-            mixture.add(canary, stable, share);
+            if let Some(counts) = counts(*kind, strata, *bucket, stratum, novel) {
+                mixture.add(counts.against, counts.rest, counts.share);
+            }
         }
     }
     mixtures
 }
 
-/// Rates, counts and whether it fires.
-fn gate(kind: GateKind, log_e: f64, strata: &Strata, rows: &[Row], policy: &Policy) -> Gate {
-    let (stable_exposure, canary_exposure) = strata
-        .buckets
-        .values()
-        .filter(|stratum| strata.share(stratum).is_some())
-        .fold((0.0, 0.0), |(stable, canary), stratum| {
-            (
-                stable + strata.exposure(&stratum.stable),
-                canary + strata.exposure(&stratum.canary),
-            )
-        });
-    let (stable_count, canary_count) = match kind {
-        GateKind::NewErrors => new_failures(strata, rows),
-        GateKind::ServerErrors => strata.errors(Measure::ServerErrors),
-        _ => strata.errors(Measure::Errors),
+/// What a gate counts in a bucket.
+struct Counted {
+    /// What speaks against the canary.
+    against: f64,
+    /// The same of stable.
+    rest: f64,
+    /// The share of both that is expected to speak against the canary.
+    share: f64,
+}
+
+fn counts(
+    kind: GateKind,
+    strata: &Strata,
+    bucket: u32,
+    stratum: &Stratum,
+    novel: &Novel,
+) -> Option<Counted> {
+    let of = |measure| {
+        (
+            strata.independent(&stratum.canary, measure),
+            strata.independent(&stratum.stable, measure),
+        )
     };
-    let stable_rate = share_of(stable_count, stable_exposure);
-    let canary_rate = share_of(canary_count, canary_exposure);
-    let threshold = -policy.gate_alpha.ln();
-    let large = canary_rate >= policy.gate_min_ratio * stable_rate
-        && canary_rate - stable_rate >= policy.gate_min_difference;
-    let fired = log_e >= threshold && large && canary_count >= policy.gate_min_count;
-    Gate {
-        kind,
-        log_e,
-        threshold,
-        stable_rate,
-        canary_rate,
-        stable_count,
-        canary_count,
-        fired,
-    }
-}
-
-/// Failures of templates that stable never shows, in complete buckets.
-fn new_failures(strata: &Strata, rows: &[Row]) -> (u64, u64) {
-    let canary = rows
-        .iter()
-        .filter(|row| row.is_failure() && row.stable.cells.is_empty())
-        .flat_map(|row| &row.canary.cells)
-        .filter(|(bucket, _)| strata.buckets.contains_key(bucket))
-        .map(|(_, (count, _))| count)
-        .sum();
-    (0, canary)
-}
-
-fn share_of(count: u64, exposure: f64) -> f64 {
-    if exposure > 0.0 {
-        count as f64 / exposure
-    } else {
-        0.0
-    }
-}
-
-/// Events for each unit of exposure; 0 without exposure.
-pub(crate) fn rate(count: u64, exposure: u64) -> f64 {
-    if exposure == 0 {
-        0.0
-    } else {
-        count as f64 / exposure as f64
-    }
+    let (counts, share) = match kind {
+        GateKind::Latency | GateKind::LatencyTail => {
+            let (stable, canary) = (stratum.stable.timed as f64, stratum.canary.timed as f64);
+            if stable == 0.0 || canary == 0.0 {
+                return None;
+            }
+            let measure = if kind == GateKind::Latency {
+                Measure::Slow
+            } else {
+                Measure::SlowTail
+            };
+            (of(measure), canary / (canary + stable))
+        }
+        GateKind::Silence => {
+            // Where exposure is events, they are what would be missing.
+            if strata.unit != ExposureUnit::Requests {
+                return None;
+            }
+            let (canary, stable) = of(Measure::Said);
+            ((stable, canary), 1.0 - strata.share(stratum)?)
+        }
+        _ => {
+            let counts = match kind {
+                GateKind::NewErrors => novel
+                    .get(&bucket)
+                    .map_or((0.0, 0.0), |(stable, canary)| (*canary, *stable)),
+                GateKind::ServerErrors => of(Measure::ServerErrors),
+                GateKind::WarnRate => of(Measure::Warnings),
+                _ => of(Measure::Errors),
+            };
+            (counts, strata.share(stratum)?)
+        }
+    };
+    Some(Counted {
+        against: counts.0,
+        rest: counts.1,
+        share,
+    })
 }
 
 /// Complete buckets that end at or before `settled_ms` after the start.

@@ -1,0 +1,157 @@
+//! Events that stable shows and the canary no longer: some failures only
+//! remove lines.
+//!
+//! Each template of stable has an e-process of its own, for "the canary says
+//! it as often as its exposure explains" against "less often". The gate's
+//! e-value is their mean over a fixed number of places, the empty ones holding
+//! their stake: a mean of e-values is an e-value however they depend on each
+//! other (V. Vovk and R. Wang, "E-values: calibration, combination and
+//! applications", Ann. Stat. 49, 2021), and templates may join at any time.
+
+use crate::access::Traffic;
+use crate::eprocess::{Mixture, log_mean};
+use crate::judgement::{ExposureUnit, Gate, GateKind};
+use crate::level::Level;
+use crate::policy::Policy;
+use crate::strata::Strata;
+use crate::table::Row;
+
+/// Places for templates; the most frequent of stable take them.
+const PLACES: usize = 128;
+/// Events of stable below which a template is not looked at.
+const MIN_STABLE: u64 = 5;
+
+/// The gate, and the indices of the rows that vanished.
+pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec<usize>) {
+    let (stable_exposure, canary_exposure) = strata.exposures();
+    let mut candidates: Vec<(std::cmp::Reverse<u64>, usize)> = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| is_candidate(row))
+        .map(|(index, row)| (std::cmp::Reverse(row.stable.total()), index))
+        .collect();
+    candidates.sort_unstable();
+    candidates.truncate(PLACES);
+
+    let hold = policy.hold_e_value.ln();
+    let threshold = super::effect::threshold(GateKind::Vanished, policy);
+    let mut logs = Vec::with_capacity(candidates.len());
+    let (mut vanished, mut stable_count, mut canary_count) = (Vec::new(), 0, 0);
+    for (_, index) in &candidates {
+        let row = &rows[*index];
+        let log_e = log_e(strata, row);
+        logs.push(log_e);
+        let (stable, canary) = (row.stable.total(), row.canary.total());
+        let rest = canary as f64 * stable_exposure;
+        let gone = canary_exposure > 0.0
+            && rest <= policy.vanished_max_rest * stable as f64 * canary_exposure
+            && log_e >= threshold.min(hold + (PLACES as f64).ln());
+        if gone {
+            vanished.push(*index);
+            stable_count += stable;
+            canary_count += canary;
+        }
+    }
+    let empty = (PLACES - logs.len()) as f64 / PLACES as f64;
+    let place = 1.0 / PLACES as f64;
+    let log_e = log_mean(
+        logs.iter()
+            .map(|log_e| (*log_e, place))
+            .chain(std::iter::once((0.0, empty))),
+    );
+    let enough = vanished.len() as u64 >= policy.vanished_min_templates && still_talks(rows);
+    let fired = log_e >= threshold && enough;
+    let rate = |count: u64, exposure: f64| {
+        if exposure > 0.0 {
+            count as f64 / exposure
+        } else {
+            0.0
+        }
+    };
+    let gate = Gate {
+        kind: GateKind::Vanished,
+        log_e,
+        threshold,
+        stable_rate: rate(stable_count, stable_exposure),
+        canary_rate: rate(canary_count, canary_exposure),
+        stable_count,
+        canary_count,
+        fired,
+        holds: !fired
+            && (log_e >= hold && !vanished.is_empty() || fewer_kinds(strata, rows) >= hold),
+    };
+    (gate, vanished)
+}
+
+/// Whether the canary says anything at INFO besides requests. A version that
+/// says nothing there may have its level set higher; that is no failure by
+/// itself, and no promotion either.
+pub(super) fn still_talks(rows: &[Row]) -> bool {
+    rows.iter().any(|row| {
+        row.level == Level::Info && row.traffic == Traffic::None && !row.canary.cells.is_empty()
+    })
+}
+
+/// Logarithm of the e-value of "the canary does fewer kinds of things": of the
+/// templates that only one arm shows, in so many episodes, each is stable's
+/// with the chance that all of them fell there. Version differences make kinds
+/// vanish as well, so this holds a canary back and never aborts it.
+fn fewer_kinds(strata: &Strata, rows: &[Row]) -> f64 {
+    let (stable_exposure, canary_exposure) = strata.exposures();
+    let share = canary_exposure / (canary_exposure + stable_exposure);
+    let mut mixture = Mixture::default();
+    for row in rows.iter().filter(|row| row.level < Level::Error) {
+        let (stable, canary) = (row.stable.episodes(), row.canary.episodes());
+        if row.stable.is_empty() && canary > 0 {
+            mixture.add(0.0, 1.0, only_stables(share, canary));
+        } else if row.canary.is_empty() && stable > 0 {
+            mixture.add(1.0, 0.0, only_stables(share, stable));
+        }
+    }
+    mixture.log_e()
+}
+
+/// Chance that so many episodes, all of one arm, are stable's.
+fn only_stables(share: f64, episodes: u64) -> f64 {
+    let episodes = i32::try_from(episodes).unwrap_or(i32::MAX);
+    let (stable, canary) = ((1.0 - share).powi(episodes), share.powi(episodes));
+    stable / (stable + canary)
+}
+
+/// What work makes stable say: no debugging, no failure, no heartbeat.
+fn is_candidate(row: &Row) -> bool {
+    row.stable.total() >= MIN_STABLE
+        && row.level == Level::Info
+        && row.traffic == Traffic::None
+        && !row.is_failure()
+        && row.regular != Some(true)
+        && row.reworded.is_none()
+}
+
+/// The e-process of one template, in episodes: one piece of work may say a
+/// thing many times.
+fn log_e(strata: &Strata, row: &Row) -> f64 {
+    let mut mixture = Mixture::default();
+    for (bucket, stratum) in &strata.buckets {
+        let episodes = |cells: &crate::table::ArmCells| {
+            cells
+                .cells
+                .get(bucket)
+                .map_or(0.0, |(_, episodes)| *episodes as f64)
+        };
+        let (stable, canary) = (episodes(&row.stable), episodes(&row.canary));
+        if let Some(share) = share(strata, stratum) {
+            mixture.add(stable, canary, 1.0 - share);
+        }
+    }
+    mixture.log_e()
+}
+
+/// Requests say how much work there was. Where exposure is events, what
+/// vanished is not among the shared ones, and shares stay what they are.
+fn share(strata: &Strata, stratum: &crate::strata::Stratum) -> Option<f64> {
+    match strata.unit {
+        ExposureUnit::None => None,
+        _ => strata.share(stratum),
+    }
+}

@@ -1,0 +1,83 @@
+//! Failures that are new: those that stable has not shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::strata::Strata;
+use crate::table::{ArmCells, Row};
+
+/// Failures that stable had not shown before, of stable and of the canary, for
+/// each complete bucket.
+///
+/// Whether a row is new is decided by the buckets before: under equal rates a
+/// failure that nobody has seen falls on either arm by its share, and once
+/// stable has shown it, it is no longer new. In the bucket in which both show
+/// it first, the order is unknown: the canary's part before stable's first is
+/// taken as its mean over all orders, c/(s + 1), which is on the safe side, an
+/// e-value being convex in the count.
+pub(crate) fn novel_failures(
+    strata: &Strata,
+    rows: &[Row],
+    known: &BTreeSet<u32>,
+) -> BTreeMap<u32, (f64, f64)> {
+    let mut known: BTreeSet<u32> = known.clone();
+    // What stable said before the canary came, or as it started, is not new.
+    known.extend(
+        rows.iter()
+            .filter(|row| row.stable.before + row.stable.at_start > 0)
+            .map(row_hash),
+    );
+    let failures: Vec<(&Row, u32)> = rows
+        .iter()
+        .filter(|row| row.is_failure())
+        .map(|row| (row, row_hash(row)))
+        .collect();
+    let mut novel = BTreeMap::new();
+    let episodes = |cells: &ArmCells, bucket: u32| {
+        cells
+            .cells
+            .get(&bucket)
+            .map_or(0, |(_, episodes)| *episodes) as f64
+    };
+    for (bucket, stratum) in &strata.buckets {
+        let (mut stable, mut canary) = (0.0, 0.0);
+        let mut seen = Vec::new();
+        for (row, hash) in failures.iter().filter(|(_, hash)| !known.contains(hash)) {
+            let (of_stable, of_canary) = (
+                episodes(&row.stable, *bucket),
+                episodes(&row.canary, *bucket),
+            );
+            if of_stable > 0.0 {
+                stable += 1.0;
+                canary += of_canary / (of_stable + 1.0);
+                seen.push(*hash);
+            } else {
+                canary += of_canary;
+            }
+        }
+        known.extend(seen);
+        // One cause logged as several templates is one episode of the log.
+        let canary = canary.min(stratum.canary.failure_episodes as f64);
+        if stable > 0.0 || canary > 0.0 {
+            novel.insert(*bucket, (stable, canary));
+        }
+    }
+    novel
+}
+
+/// A row's identity in 32 bits, as it is carried from look to look.
+pub(crate) fn row_hash(row: &Row) -> u32 {
+    let hash = fnv(&[row.text.as_bytes(), row.exception.as_bytes()]);
+    (hash ^ (hash >> 32)) as u32
+}
+
+/// FNV-1a (Fowler, Noll, Vo) of some pieces of text, 64 bits.
+pub(crate) fn fnv(pieces: &[&[u8]]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for piece in pieces {
+        for byte in *piece {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        hash = (hash ^ 0xff).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash
+}
