@@ -34,14 +34,18 @@ pub(crate) fn stated(line: &[u8]) -> Option<Level> {
     if line.first() == Some(&b'{') {
         return of_json(line);
     }
-    if let Some(level) = of_klog(line) {
+    if let Some(level) = of_klog(line).or_else(|| of_syslog_priority(line)) {
         return Some(level);
     }
+    let redis = is_redis(line);
     let mut before: [&[u8]; 2] = [b"", b""];
     let chunks = line
         .split(|byte| matches!(byte, b' ' | b'\t' | b'|'))
         .filter(|chunk| !chunk.is_empty());
     for (index, chunk) in chunks.take(MAX_LEVEL_CHUNKS).enumerate() {
+        if redis && let Some(level) = of_redis_sign(chunk) {
+            return Some(level);
+        }
         if let Some(level) = of_chunk(chunk, index)
             .or_else(|| of_logcat(chunk, before))
             .or_else(|| lower_case_column(chunk, before[1]))
@@ -62,6 +66,40 @@ fn of_klog(line: &[u8]) -> Option<Level> {
         return None;
     }
     letter(line[0])
+}
+
+/// `<11>Jan  2 03:04:05 host app: text`: the severity is the number modulo 8
+/// (RFC 5424, section 6.2.1).
+fn of_syslog_priority(line: &[u8]) -> Option<Level> {
+    syslog_severity(line).and_then(|severity| of_number(&[b'0' + severity]))
+}
+
+/// The severity of a line that begins with syslog's `<PRI>`, 0 to 7.
+pub(crate) fn syslog_severity(line: &[u8]) -> Option<u8> {
+    let rest = line.strip_prefix(b"<")?;
+    let len = rest.iter().take(4).position(|byte| *byte == b'>')?;
+    let priority: u8 = std::str::from_utf8(&rest[..len]).ok()?.parse().ok()?;
+    let digits = rest[..len].iter().all(u8::is_ascii_digit);
+    (digits && priority < 192).then_some(priority % 8)
+}
+
+/// `1:M 02 Jan 2026 03:04:05.678 # text`: process and role come first.
+fn is_redis(line: &[u8]) -> bool {
+    let Some(colon) = line.iter().take(8).position(|byte| *byte == b':') else {
+        return false;
+    };
+    colon > 0
+        && line[..colon].iter().all(u8::is_ascii_digit)
+        && matches!(line[colon + 1..], [b'M' | b'S' | b'C' | b'X', b' ', ..])
+}
+
+fn of_redis_sign(chunk: &[u8]) -> Option<Level> {
+    match chunk {
+        b"." | b"-" => Some(Level::Debug),
+        b"*" => Some(Level::Info),
+        b"#" => Some(Level::Warn),
+        _ => None,
+    }
 }
 
 fn letter(byte: u8) -> Option<Level> {
@@ -108,6 +146,15 @@ fn of_chunk(chunk: &[u8], index: usize) -> Option<Level> {
         // `WARNING/MainProcess]` (Celery).
         return of_word(part);
     }
+    if let Some(level) = of_logrus(chunk) {
+        return Some(level);
+    }
+    if let Some(at) = memchr::memmem::find(chunk, b"][") {
+        // `[2026-01-02 03:04:05.678][12][error][main]` (Envoy).
+        return chunk[at + 2..]
+            .split(|byte| matches!(byte, b'[' | b']'))
+            .find_map(|part| if part.len() > 2 { of_word(part) } else { None });
+    }
     if bracketed {
         // `[error]`, `[Warn]`, `[main/ERROR]`, `[ERROR/MainProcess]`.
         return bare
@@ -125,6 +172,22 @@ fn of_chunk(chunk: &[u8], index: usize) -> Option<Level> {
     let states = !first.is_empty()
         && (first.iter().all(u8::is_ascii_uppercase) || (index == 0 && rest.is_empty()));
     if states { of_word(first) } else { None }
+}
+
+/// `ERRO[0042] text`: four letters and the seconds since the start.
+fn of_logrus(chunk: &[u8]) -> Option<Level> {
+    let (head, rest) = chunk.split_at_checked(4)?;
+    if !rest.starts_with(b"[") {
+        return None;
+    }
+    match head {
+        b"TRAC" | b"DEBU" => Some(Level::Debug),
+        b"INFO" => Some(Level::Info),
+        b"WARN" => Some(Level::Warn),
+        b"ERRO" => Some(Level::Error),
+        b"FATA" | b"PANI" => Some(Level::Fatal),
+        _ => None,
+    }
 }
 
 /// A time, then a lower-case level that is the whole second column, as zap's
@@ -159,23 +222,30 @@ fn is_level_key(key: &[u8]) -> bool {
     keys.iter().any(|known| key.eq_ignore_ascii_case(known))
 }
 
-/// Whether a JSON member or a logfmt pair states the level.
-pub(crate) fn is_level_member(key: &[u8]) -> bool {
-    is_level_key(key)
+fn of_json(line: &[u8]) -> Option<Level> {
+    json::members(line).find_map(|(key, value)| match level_value(key, value)? {
+        json::Value::Text(word) => of_word(word).or_else(|| of_number(word)),
+        json::Value::Word(number) => of_number(number),
+        json::Value::Nested(_) => None,
+    })
 }
 
-fn of_json(line: &[u8]) -> Option<Level> {
-    json::members(line).find_map(|(key, value)| {
-        if !is_level_key(key) {
-            return None;
-        }
-        match value {
-            json::Value::Text(word) => of_word(word),
-            json::Value::Word(number) => of_number(number),
-            // Elastic's `"log":{"level":"error"}` comes as `log.level` mostly.
-            json::Value::Nested(_) => None,
-        }
-    })
+/// What a member says of the level: `"level":"error"`, `"level":50`, Elastic's
+/// `"log":{"level":"error"}`, MongoDB's `"s":"E"`.
+pub(crate) fn level_value<'a>(key: &[u8], value: json::Value<'a>) -> Option<json::Value<'a>> {
+    match value {
+        json::Value::Nested(object) if key == b"log" => json::members(object)
+            .find(|(key, _)| key == b"level")
+            .map(|(_, value)| value),
+        json::Value::Nested(_) => None,
+        json::Value::Text(
+            b"F" | b"E" | b"W" | b"I" | b"D" | b"D1" | b"D2" | b"D3" | b"D4" | b"D5",
+        ) if key == b"s" => Some(match value {
+            json::Value::Text(letter) => json::Value::Text(&letter[..1]),
+            other => other,
+        }),
+        value => is_level_key(key).then_some(value),
+    }
 }
 
 /// bunyan and pino count 10 (trace) to 60 (fatal); syslog and GELF 7 (debug)
@@ -235,8 +305,8 @@ fn of_word(word: &[u8]) -> Option<Level> {
     Some(match &*lower {
         b"trace" | b"trc" | b"trce" | b"debug" | b"dbg" | b"dbug" | b"verbose" | b"vrb"
         | b"fine" | b"finer" | b"finest" => Level::Debug,
-        b"info" | b"inf" | b"information" | b"informational" | b"notice" | b"log" | b"config"
-        | b"success" => Level::Info,
+        b"info" | b"inf" | b"information" | b"informational" | b"notice" | b"note" | b"default"
+        | b"log" | b"config" | b"success" => Level::Info,
         b"warn" | b"warning" | b"wrn" => Level::Warn,
         b"error" | b"err" | b"eror" | b"fail" | b"severe" | b"failure" => Level::Error,
         b"fatal" | b"ftl" | b"critical" | b"crit" | b"alert" | b"emerg" | b"emergency"
@@ -310,6 +380,75 @@ mod tests {
             ("[2026-01-02T03:04:05Z ERROR app] text", Some(Error)),      // env_logger
             ("W, [2026-01-02T03:04:05 #1]  WARN -- : text", Some(Warn)), // Ruby
             ("03-17 16:13:38.811  1702  2395 E Tag: text", Some(Error)), // logcat
+            ("ERRO[0042] text  user=7", Some(Error)),                    // logrus on a terminal
+            ("3:04AM ERR text error=\"x\"", Some(Error)),                // zerolog on a terminal
+            (
+                r#"{"level":"fatal","time":1,"message":"text"}"#,
+                Some(Fatal),
+            ), // zerolog
+            (
+                r#"{"name":"a","hostname":"h","pid":1,"level":60,"msg":"text","v":0}"#,
+                Some(Fatal),
+            ), // bunyan
+            (
+                r#"{"message":"text","level":"warn","timestamp":"x"}"#,
+                Some(Warn),
+            ), // winston
+            ("2026-01-02 03:04:05 [error    ] text  user=7", Some(Error)), // structlog
+            (
+                r#"{"event":"text","level":"critical","timestamp":"x"}"#,
+                Some(Fatal),
+            ), // structlog
+            ("2026-01-02 03:04:05.1234|ERROR|App.Users|text", Some(Error)), // NLog
+            (
+                "2026-01-02 03:04:05,678 [main] FATAL com.example.App - text",
+                Some(Fatal),
+            ), // log4j
+            ("SEVERE: text", Some(Error)),                               // java.util.logging
+            ("<11>Jan  2 03:04:05 host app: text", Some(Error)),         // syslog
+            ("<14>1 2026-01-02T03:04:05Z host app 1 - - text", Some(Info)), // syslog
+            ("<999>text", None),
+            (r#"{"PRIORITY":"2","MESSAGE":"text"}"#, Some(Fatal)), // journald
+            (r#"{"PRIORITY":"6","MESSAGE":"text"}"#, Some(Info)),
+            (
+                r#"{"@timestamp":"x","log.level":"ERROR","message":"text"}"#,
+                Some(Error),
+            ), // ECS
+            (
+                r#"{"@timestamp":"x","log":{"logger":"a","level":"error"},"message":"text"}"#,
+                Some(Error),
+            ),
+            (
+                r#"{"t":{"$date":"x"},"s":"E","c":"NETWORK","id":1,"ctx":"conn1","msg":"text"}"#,
+                Some(Error),
+            ), // MongoDB
+            (
+                r#"{"t":{"$date":"x"},"s":"D2","c":"NETWORK","id":1,"ctx":"conn1","msg":"text"}"#,
+                Some(Debug),
+            ),
+            (r#"{"s":"12","msg":"text"}"#, None),
+            (
+                "2026-01-02T03:04:05.678901Z 0 [ERROR] [MY-010119] [Server] text",
+                Some(Error),
+            ), // MySQL
+            (
+                "2026-01-02T03:04:05.678901Z 0 [Note] [MY-010119] [Server] text",
+                Some(Info),
+            ),
+            ("1:M 02 Jan 2026 03:04:05.678 # WARNING text", Some(Warn)), // Redis
+            (
+                "1:M 02 Jan 2026 03:04:05.678 * Ready to accept connections",
+                Some(Info),
+            ),
+            (
+                "[Sun Dec 04 04:47:44.123 2005] [core:error] [pid 7] text",
+                Some(Error),
+            ), // Apache 2.4
+            (
+                "[2026-01-02 03:04:05.678][12][critical][main] [source/x.cc:7] text",
+                Some(Fatal),
+            ), // Envoy
+            ("crit: Microsoft.AspNetCore.Server[13]", Some(Fatal)),
             ("error: text", Some(Error)),
             ("an error occurred", None),
             ("No ERROR_FOR_DIVISION_BY_ZERO set", None),

@@ -380,8 +380,8 @@ fn json_template(line: &str, text: &mut String) {
         let raw = json::unescape(value.raw());
         let raw = String::from_utf8_lossy(&raw);
         let key_text = String::from_utf8_lossy(key).into_owned();
-        if level::is_level_member(key) {
-            level_word = raw.to_ascii_uppercase();
+        if let Some(level) = level::level_value(key, value) {
+            level_word = String::from_utf8_lossy(level.raw()).to_ascii_uppercase();
         } else if is_message_key(key) && text.is_empty() {
             mask_into(&raw, text);
         } else if status::is_status_key(key) && status::is_status(raw.as_bytes()) {

@@ -206,10 +206,12 @@ impl<C: Join> Miner<C> {
         let kind = kind_of(&line, signature.status_class);
         // Times have no secret, so what is redacted stands behind them.
         let said = line.get(time_len..).unwrap_or(&line).trim_start();
-        let mut text = mask::template(said);
-        if text.contains(redact::MASK) {
-            text = text.replace(redact::MASK, mask::VARIABLE);
-        }
+        let text = if said.contains(redact::MASK) {
+            // A secret is a variable as any number is, alone or in a list.
+            mask::template(&said.replace(redact::MASK, "0"))
+        } else {
+            mask::template(said)
+        };
         if let Some(index) = self.texts.get(&identity(kind, &text, "")) {
             return *index;
         }
@@ -541,6 +543,18 @@ mod tests {
                 "task <*> is up"
             ]
         );
+    }
+
+    #[test]
+    fn a_secret_in_a_list_is_a_variable_of_it() {
+        let mut miner = Miner::<Nothing>::new();
+        miner.find(b"ERROR [req-1 7 5fa5c2] no disk", 0);
+        miner.find(
+            b"ERROR [req-1 9f86d081884c7d659a2feaa0c55ad015 5fa5c2] no disk",
+            0,
+        );
+        let texts: Vec<_> = miner.entries.iter().map(|entry| &entry.text).collect();
+        assert_eq!(texts, ["ERROR [req-<*>] no disk"]);
     }
 
     #[test]

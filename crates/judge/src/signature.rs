@@ -58,8 +58,11 @@ pub(crate) fn signature(line: &[u8]) -> Signature {
     let mut hash = Hash(SEED);
     let mut status = Status::default();
     hash_words(line, &mut hash, &mut status);
+    // What says the level is no variable, though it has digits.
     if let Some(letter) = mask::klog_letter(line) {
         hash.add(u64::from(letter));
+    } else if let Some(severity) = level::syslog_severity(line) {
+        hash.add(u64::from(severity));
     }
     hash.add(u64::from(status.class) << 8);
     Signature {
@@ -198,8 +201,8 @@ fn json_signature(line: &[u8]) -> Signature {
         let raw = value.raw();
         if status::is_status_key(key) {
             status.note_value(raw);
-        } else if level::is_level_member(key) {
-            for byte in raw {
+        } else if let Some(level) = level::level_value(key, value) {
+            for byte in level.raw() {
                 hash.add(u64::from(byte.to_ascii_lowercase()));
             }
         } else if mask::is_message_key(key) || mask::is_telling_key(key) {
@@ -242,6 +245,15 @@ mod tests {
             r#"{"level":30,"msg":"done"}"#,
             r#"{"level":50,"msg":"done"}"#
         ));
+        assert!(!same(
+            "<11>Jan  2 03:04:05 host x",
+            "<14>Jan  2 03:04:05 host x"
+        ));
+        assert!(!same(
+            r#"{"log":{"level":"info"},"message":"x"}"#,
+            r#"{"log":{"level":"error"},"message":"x"}"#
+        ));
+        assert!(!same(r#"{"s":"I","msg":"x"}"#, r#"{"s":"E","msg":"x"}"#));
         assert!(!same(
             "E0102 03:04:05.6 1 a.go:1] x",
             "I0102 03:04:05.6 1 a.go:1] x"

@@ -195,7 +195,7 @@ impl Trace {
             return self.note_frame(text);
         }
         let indented = matches!(line.first(), Some(b' ' | b'\t'));
-        if !indented || text.starts_with(b"Caused by: ") {
+        if !indented || ROOTS.iter().any(|root| text.starts_with(root.as_bytes())) {
             self.note_exceptions(text);
         }
     }
@@ -204,8 +204,8 @@ impl Trace {
     fn note_exceptions(&mut self, text: &[u8]) {
         let head = &text[..text.len().min(300)];
         let text = String::from_utf8_lossy(head);
-        let body = text.strip_prefix("Caused by: ").unwrap_or(&text);
-        let root = text.starts_with("Caused by: ");
+        let cause = ROOTS.iter().find_map(|root| text.strip_prefix(root));
+        let (body, root) = (cause.unwrap_or(&text), cause.is_some());
         if let Some(name) = exception_in(body) {
             self.exception = clip(name);
             if root {
@@ -288,6 +288,9 @@ impl Trace {
     }
 }
 
+/// What stands before the cause of an exception: Java, .NET, Node.
+const ROOTS: [&str; 3] = ["Caused by: ", "---> ", "[cause]: "];
+
 /// How lines begin that belong to the event before them, wherever they are.
 const STARTS: &[&[u8]] = &[
     b"Caused by: ",
@@ -307,6 +310,9 @@ const STARTS: &[&[u8]] = &[
     b"goroutine ",
     b"Wrapped by: ",
     b"Stack trace:",
+    // The end of an object that Node prints over several lines.
+    b"}",
+    b"]",
 ];
 
 /// Whether a line that begins with `byte` may be one of [`STARTS`], or is
@@ -329,6 +335,8 @@ fn may_continue(byte: u8) -> bool {
             | b'['
             | b'g'
             | b'W'
+            | b'}'
+            | b']'
     )
 }
 
@@ -473,6 +481,9 @@ mod tests {
             {
                 continue;
             }
+            if line.is_empty() {
+                continue;
+            }
             events += 1;
             trace.first_line(line);
         }
@@ -525,6 +536,28 @@ mod tests {
                 (*exception, *frame, 1),
                 "{lines}"
             );
+        }
+    }
+
+    #[test]
+    fn chained_exceptions_are_one_event() {
+        let cases: &[(&str, &str)] = &[
+            (
+                "ERROR boom\nTraceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\nKeyError: 1\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"/app/b.py\", line 2, in g\nValueError: 2",
+                "ValueError",
+            ),
+            (
+                "fail: App[0]\nSystem.AggregateException: one\n ---> System.TimeoutException: two\n   at App.Db.Get() in /src/Db.cs:line 3\n   --- End of inner exception stack trace ---\n   at App.Main() in /src/Main.cs:line 4",
+                "TimeoutException",
+            ),
+            (
+                "Error: outer\n    at run (/app/a.js:1:2) {\n  [cause]: TypeError: inner\n      at b (/app/b.js:3:4)\n}",
+                "TypeError",
+            ),
+        ];
+        for (lines, exception) in cases {
+            let read = read(lines);
+            assert_eq!((read.0.as_str(), read.2), (*exception, 1), "{lines}");
         }
     }
 
