@@ -169,7 +169,7 @@ fn compared(out: &mut String, page: &Page<'_>) -> fmt::Result {
         let lines: u64 = evidence.logs.iter().map(|log| log.profile.lines).sum();
         let pods = match evidence.pods.len() {
             0 => String::new(),
-            pods => format!(" of {pods} pods"),
+            pods => format!("; {pods} pods"),
         };
         let name = arm_name(arm);
         writeln!(
@@ -220,7 +220,7 @@ fn over_time(out: &mut String, page: &Page<'_>) -> fmt::Result {
         let seconds = u64::try_from(timeline.slice_ms / 1_000).unwrap_or_default();
         writeln!(
             out,
-            "<p class=\"soft small\">Each bar is {}. Volumes have a scale each, errors one for both.</p>",
+            "<p class=\"soft small\">Each bar is {}. Volumes have a scale each; errors are drawn in proportion to traffic, on one scale for both.</p>",
             span(seconds)
         )?;
         chart::write(out, &timeline, page.verdict.judgement.exposure.unit)?;

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use judge::judgement::ExposureUnit;
 use judge::timeline::{ArmTimeline, Slice, Timeline};
 
-use super::super::words::{percent, share, utc};
+use super::super::words::{share, utc};
 use crate::message::{count, span};
 
 /// Columns of a picture at least: a bar of a short log is a bar, not a wall.
@@ -49,19 +49,21 @@ impl Counted {
             },
         }
     }
+}
 
-    /// Part that failed; what failed before anything was served failed whole.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a bar's height, to a hundredth of the picture"
-    )]
-    fn share(self) -> f64 {
-        if self.failed == 0 {
-            0.0
-        } else {
-            (self.failed as f64 / self.all.max(1) as f64).min(1.0)
-        }
-    }
+/// A slice beside the arm's busiest one. Errors too: in proportion to traffic,
+/// so that arms can be compared, and yet one error in a slice with hardly any
+/// traffic is no tower.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a bar's height, to a hundredth of the picture"
+)]
+fn height(number: u64, peak: u64) -> f64 {
+    number as f64 / peak.max(1) as f64
+}
+
+fn peak(counted: &[Counted]) -> u64 {
+    counted.iter().map(|slice| slice.all).max().unwrap_or(0)
 }
 
 /// What is counted, in words.
@@ -90,7 +92,11 @@ pub(super) fn write(out: &mut String, timeline: &Timeline, unit: ExposureUnit) -
         let slices = arm.timeline.slices.iter();
         slices.map(|slice| Counted::of(slice, unit)).collect()
     };
-    let most = arms.iter().flat_map(&counted).map(Counted::share);
+    let most = arms.iter().map(|arm| {
+        let counted = counted(arm);
+        let failed = counted.iter().map(|slice| slice.failed).max();
+        height(failed.unwrap_or(0), peak(&counted))
+    });
     let most = most.fold(0.0, f64::max);
     let columns = arms
         .iter()
@@ -120,7 +126,7 @@ pub(super) fn write(out: &mut String, timeline: &Timeline, unit: ExposureUnit) -
 struct Scale<'a> {
     unit: ExposureUnit,
     timeline: &'a Timeline,
-    /// The greatest share of errors in a slice of either arm.
+    /// The tallest bar of errors of either arm.
     most: f64,
     columns: usize,
 }
@@ -147,11 +153,7 @@ fn figure(
             .write_str("<p class=\"soft small\">No line of its logs has a time.</p>\n</figure>\n");
     };
     let length_ms = slice_ms.saturating_mul(i64::try_from(counted.len()).unwrap_or(i64::MAX));
-    let peak = counted
-        .iter()
-        .map(|slice| slice.all)
-        .max()
-        .unwrap_or_default();
+    let peak = peak(counted);
     let rate = per_second(peak, slice_ms);
     writeln!(out, "<div class=\"strip\">{unit}, at most {rate}</div>")?;
     let label = format!(
@@ -159,29 +161,19 @@ fn figure(
         count(all),
         span(u64::try_from(length_ms / 1_000).unwrap_or_default())
     );
-    #[expect(clippy::cast_precision_loss, reason = "a bar's height")]
-    let heights = counted
-        .iter()
-        .map(|slice| slice.all as f64 / peak.max(1) as f64);
+    let heights = counted.iter().map(|slice| height(slice.all, peak));
     bars(out, scale.columns, ("volume", arm.class), &label, heights)?;
-    let worst = counted
-        .iter()
-        .copied()
-        .map(Counted::share)
-        .fold(0.0, f64::max);
+    let worst = counted.iter().map(|slice| slice.failed).max().unwrap_or(0);
     let errors = match failed {
         0 => "no errors".to_owned(),
-        _ => format!("share of errors, at most {}", percent(worst)),
+        _ => format!("errors, at most {}", per_second(worst, slice_ms)),
     };
     writeln!(out, "<div class=\"strip\">{errors}</div>")?;
     if scale.most > 0.0 {
-        let label = format!(
-            "{name}: {errors} of a slice's {unit}, {} in all",
-            count(failed)
-        );
+        let label = format!("{name}: {errors}, {} in all", count(failed));
         let heights = counted
             .iter()
-            .map(|slice| slice.share() / scale.most.max(f64::MIN_POSITIVE));
+            .map(|slice| height(slice.failed, peak) / scale.most);
         bars(out, scale.columns, ("errors", "failed"), &label, heights)?;
     }
     // The axis ends where the picture does, not where the log does.
