@@ -7,7 +7,9 @@
 use analysis::policy_file::{Entry, PolicyFile};
 use analysis::report::Page;
 use judge::evidence::{ArmEvidence, LeftOut};
-use judge::judgement::{Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Ratio};
+use judge::judgement::{
+    Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, IgnoredEvents, Ratio,
+};
 use judge::policy::{FIELDS, Ignored};
 use judge::timeline::{ArmTimeline, Slice, Timeline};
 use judge::{Decision, Policy};
@@ -32,6 +34,8 @@ struct Report<'a> {
     gates: Vec<GateReport>,
     /// What differs, worst first.
     findings: Vec<FindingReport<'a>>,
+    /// Log events that the policy leaves out, and how often they came.
+    ignored: &'a [IgnoredEvents],
     /// Both arms over time, in slices of one width.
     timeline: TimelineReport,
     /// What was read.
@@ -142,6 +146,8 @@ struct Rate {
 struct GateReport {
     gate: GateKind,
     fired: bool,
+    /// Whether it keeps the canary from being promoted though it has not fired.
+    holds: bool,
     stable: Rate,
     canary: Rate,
     /// Natural logarithm of the e-value.
@@ -162,6 +168,9 @@ struct FindingReport<'a> {
     canary: Rate,
     /// Canary's rate over stable's, with its 95 % interval.
     ratio: Option<Ratio>,
+    /// Whether it holds against all differences looked at together: at most
+    /// 5 % of the confirmed ones are expected to be chance.
+    confirmed: bool,
     first_seen: Option<String>,
     last_seen: Option<String>,
     canary_pods: u32,
@@ -217,6 +226,7 @@ pub fn json(page: &Page<'_>) -> Result<String, serde_json::Error> {
         vetoes: judgement.vetoes.iter().map(finding).collect(),
         gates: judgement.gates.iter().map(gate).collect(),
         findings: judgement.findings.iter().map(finding).collect(),
+        ignored: &judgement.ignored,
         timeline: TimelineReport {
             slice_ms,
             stable: arm_timeline(stable_timeline),
@@ -279,6 +289,7 @@ fn gate(gate: &Gate) -> GateReport {
     GateReport {
         gate: gate.kind,
         fired: gate.fired,
+        holds: gate.holds,
         stable: Rate {
             count: gate.stable_count,
             rate: gate.stable_rate,
@@ -308,6 +319,7 @@ fn finding(finding: &Finding) -> FindingReport<'_> {
             rate: finding.canary_rate,
         },
         ratio: finding.ratio,
+        confirmed: finding.confirmed,
         first_seen: time(finding.first_ms),
         last_seen: time(finding.last_ms),
         canary_pods: finding.canary_pods,

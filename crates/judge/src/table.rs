@@ -240,7 +240,9 @@ pub(crate) struct Table {
 pub(crate) fn build(evidence: &Evidence, policy: &Policy) -> Table {
     let (mut kept, mut ignored) = (Vec::new(), Vec::new());
     for row in all_rows(evidence) {
-        match policy.ignores_template(&row.text) {
+        // Nobody knows beforehand that a crash is harmless.
+        let entry = policy.ignores_template(&row.text);
+        match entry.filter(|_| row.crash.is_none()) {
             Some(entry) => ignored.push((row, entry)),
             None => kept.push(row),
         }

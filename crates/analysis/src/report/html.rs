@@ -78,6 +78,7 @@ fn write(out: &mut String, page: &Page<'_>) -> fmt::Result {
     tables::gates(out, page)?;
     tables::findings(out, "Vetoes", &verdict.judgement.vetoes)?;
     tables::findings(out, "What differs", &verdict.judgement.findings)?;
+    tables::ignored(out, &verdict.judgement.ignored)?;
     left_out(out, verdict)?;
     tables::policy(out, page.policy)?;
     writeln!(

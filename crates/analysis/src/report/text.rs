@@ -50,14 +50,12 @@ fn write(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
     writeln!(out, "confidence {} %", verdict.confidence)?;
     arms(out, verdict)?;
     section(out, "Vetoes", &judgement.vetoes)?;
-    let fired: Vec<&Gate> = judgement.gates.iter().filter(|gate| gate.fired).collect();
-    if !fired.is_empty() {
-        writeln!(out, "\nGates that fired")?;
-        for gate in fired {
-            gate_line(out, gate)?;
-        }
-    }
+    gates(out, "Gates that fired", verdict, |gate| gate.fired)?;
+    gates(out, "Gates that hold the canary back", verdict, |gate| {
+        gate.holds && !gate.fired
+    })?;
     section(out, "Findings", &judgement.findings)?;
+    ignored(out, verdict)?;
     left_out(out, verdict)
 }
 
@@ -83,6 +81,41 @@ fn arms(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
             count(all),
             count(errors),
             share(errors, all)
+        )?;
+    }
+    Ok(())
+}
+
+fn gates(
+    out: &mut String,
+    heading: &str,
+    verdict: &Verdict,
+    wanted: impl Fn(&Gate) -> bool,
+) -> std::fmt::Result {
+    let gates = verdict.judgement.gates.iter();
+    for (index, gate) in gates.filter(|gate| wanted(gate)).enumerate() {
+        if index == 0 {
+            writeln!(out, "\n{heading}")?;
+        }
+        gate_line(out, gate)?;
+    }
+    Ok(())
+}
+
+/// Log events that the policy leaves out, as far as they came.
+fn ignored(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    if verdict.judgement.ignored.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nIgnored by the policy")?;
+    for ignored in &verdict.judgement.ignored {
+        writeln!(
+            out,
+            "  canary {}, stable {}: `{}` ({})",
+            count(ignored.canary_count),
+            count(ignored.stable_count),
+            one_line(&ignored.pattern, MAX_LINE_BYTES),
+            one_line(&ignored.reason, MAX_LINE_BYTES)
         )?;
     }
     Ok(())

@@ -4,8 +4,8 @@ use analysis::request::{Coverage, Gathered};
 use analysis::{Verdict, decide, message, report};
 use judge::evidence::{Evidence, LeftOut, PodState};
 use judge::judgement::{
-    Carried, Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Missing, MissingReason,
-    Ratio,
+    Carried, Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, IgnoredEvents, Missing,
+    MissingReason, Ratio,
 };
 use judge::{Arm, Decision, Judgement};
 
@@ -201,6 +201,39 @@ fn a_line_is_never_longer_than_it_may_be() {
     for max in 0..20 {
         assert!(message::one_line("ääääääääääääääää", max).len() <= max);
     }
+}
+
+#[test]
+fn the_page_says_what_holds_the_canary_back_and_what_is_ignored() {
+    let mut judgement = judgement(Decision::Inconclusive);
+    judgement.gates = vec![
+        gate(GateKind::ErrorRate, false),
+        Gate {
+            holds: true,
+            ..gate(GateKind::Latency, false)
+        },
+    ];
+    judgement.ignored = vec![IgnoredEvents {
+        pattern: "cache * is cold".into(),
+        reason: "OPS-1\nno line of its own".into(),
+        stable_count: 1_200,
+        canary_count: 3,
+    }];
+    let verdict: Verdict = decide(judgement, &gathered());
+    insta::assert_snapshot!(report::text(&verdict), @r"
+    canary inconclusive: nothing can be said yet
+    confidence 97 %
+
+                  requests      errors     share
+    canary             412          20     4.9 %
+    stable           1,630           2     0.1 %
+
+    Gates that hold the canary back
+      latency         canary 0.0 ms of 20 requests, stable 0.0 ms of 2 requests: +0.0 ms
+
+    Ignored by the policy
+      canary 3, stable 1,200: `cache * is cold` (OPS-1 no line of its own)
+    ");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use analysis::report::{self, Page};
 use analysis::{Verdict, decide};
 use judge::Decision;
 use judge::evidence::{Arm, Evidence, LeftOut};
-use judge::judgement::{FindingClass, GateKind};
+use judge::judgement::{FindingClass, GateKind, IgnoredEvents};
 
 use crate::messages::{broken, finding, gate, gathered, judgement};
 
@@ -39,6 +39,12 @@ fn hostile() -> String {
         judgement.vetoes.push(hostile.clone());
         judgement.findings.insert(0, hostile);
     }
+    judgement.ignored.push(IgnoredEvents {
+        pattern: HOSTILE.into(),
+        reason: HOSTILE.into(),
+        stable_count: 1,
+        canary_count: 2,
+    });
     let mut verdict = decide(judgement, &gathered);
     verdict.message = format!("canary aborted: {HOSTILE}");
     let mut policy = policy_file::parse(

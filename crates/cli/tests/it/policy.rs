@@ -145,3 +145,49 @@ fn what_is_in_force_is_explained() {
     ]);
     assert_eq!(again.out, toml, "a file explains itself");
 }
+
+/// A healthy canary that also says this line every second.
+fn canary_that_says(folder: &Folder, line: &str) {
+    let mut log = String::from_utf8(folder.read("canary-healthy.log")).unwrap();
+    for second in 10..50 {
+        log.push_str(&format!("2026-11-22T02:43:{second}.000000000Z {line}\n"));
+    }
+    folder.write("canary-healthy.log", log);
+}
+
+#[test]
+fn what_is_known_to_be_harmless_is_left_out_and_counted() {
+    let folder = Folder::with_examples();
+    canary_that_says(&folder, "ERROR the price cache is still cold");
+    assert_eq!(judged(&folder, &[]).code, Some(1));
+    folder.write(
+        "policy.toml",
+        "[[ignore]]\ntemplate = \"*the price cache is * cold\"\nreason = \"OPS-1\"\nuntil = 9999-12-31\n",
+    );
+    let ran = judged(&folder, &["--policy", "policy.toml"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let said =
+        "\nIgnored by the policy\n  canary 40, stable 0: `*the price cache is * cold` (OPS-1)\n";
+    assert!(ran.out.contains(said), "{}", ran.out);
+    let json = judged(&folder, &["--policy", "policy.toml", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["ignored"][0]["canaryCount"], 40);
+    let html = judged(&folder, &["--policy", "policy.toml", "--format", "html"]);
+    assert!(
+        html.out.contains("What the policy leaves out"),
+        "{}",
+        html.out
+    );
+}
+
+#[test]
+fn a_crash_cannot_be_ignored() {
+    let folder = Folder::with_examples();
+    canary_that_says(&folder, "panic: runtime error: index out of range");
+    folder.write(
+        "policy.toml",
+        "[[ignore]]\ntemplate = \"*runtime error: index*\"\nreason = \"it is fine\"\nuntil = 9999-12-31\n",
+    );
+    assert_eq!(judged(&folder, &[]).code, Some(1));
+    assert_eq!(judged(&folder, &["--policy", "policy.toml"]).code, Some(1));
+}

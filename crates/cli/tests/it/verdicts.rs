@@ -255,6 +255,7 @@ fn the_names_in_json_are_those_that_scripts_rely_on() {
     .findings[].canaryPods
     .findings[].canaryPodsTotal
     .findings[].class
+    .findings[].confirmed
     .findings[].firstSeen
     .findings[].id
     .findings[].lastSeen
@@ -270,10 +271,12 @@ fn the_names_in_json_are_those_that_scripts_rely_on() {
     .gates[].canary.rate
     .gates[].fired
     .gates[].gate
+    .gates[].holds
     .gates[].logE
     .gates[].stable.count
     .gates[].stable.rate
     .gates[].threshold
+    .ignored
     .leftOut
     .logs.canary.count
     .logs.canary.firstSeen

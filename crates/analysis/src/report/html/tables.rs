@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use judge::judgement::{Finding, FindingClass, Gate, GateKind};
+use judge::judgement::{Finding, FindingClass, Gate, GateKind, IgnoredEvents};
 use judge::policy::FIELDS;
 
 use super::super::words::{
@@ -165,6 +165,12 @@ fn row(out: &mut String, finding: &Finding) -> fmt::Result {
     } else {
         "tag bad"
     };
+    // A state is no matter of chance.
+    let sure = if finding.confirmed || is_state {
+        ""
+    } else {
+        " <span class=\"tag\">may be chance</span>"
+    };
     let pods = match finding.canary_pods_total {
         0 => "-".to_owned(),
         total => format!("{}/{total}", finding.canary_pods),
@@ -182,7 +188,7 @@ fn row(out: &mut String, finding: &Finding) -> fmt::Result {
     );
     writeln!(
         out,
-        "<tbody>\n<tr><th scope=\"row\" class=\"what\">{} <span class=\"{tag}\">{}</span></th>\
+        "<tbody>\n<tr><th scope=\"row\" class=\"what\">{} <span class=\"{tag}\">{}</span>{sure}</th>\
          <td class=\"right\" data-label=\"Canary\">{}</td><td class=\"right\" data-label=\"Stable\">{}</td>\
          <td class=\"right\" data-label=\"Times as often\"><span>{ratio}</span></td>\
          <td class=\"right\" data-label=\"Pods\">{pods}</td><td class=\"num\" data-label=\"Seen (UTC)\"><span>{}</span></td></tr>",
@@ -238,6 +244,30 @@ fn seen(finding: &Finding) -> String {
         "<span class=\"whole\">{}</span> <span class=\"whole\">to {last_text}</span>",
         first.strftime("%F %T")
     )
+}
+
+/// Log events that the policy leaves out, as far as they came.
+pub(super) fn ignored(out: &mut String, ignored: &[IgnoredEvents]) -> fmt::Result {
+    if ignored.is_empty() {
+        return Ok(());
+    }
+    out.push_str(
+        "<section>\n<h2>What the policy leaves out</h2>\n<table class=\"stack\">\n<thead><tr><th scope=\"col\">Log events like</th>\
+         <th scope=\"col\" class=\"right\">Canary</th><th scope=\"col\" class=\"right\">Stable</th>\
+         <th scope=\"col\">Because</th></tr></thead>\n<tbody>\n",
+    );
+    for entry in ignored {
+        writeln!(
+            out,
+            "<tr><th scope=\"row\" class=\"what\"><code>{}</code></th><td class=\"right\" data-label=\"Canary\">{}</td>\
+             <td class=\"right\" data-label=\"Stable\">{}</td><td class=\"what\" data-label=\"Because\">{}</td></tr>",
+            safe(&entry.pattern, MAX_TEXT_BYTES),
+            count(entry.canary_count),
+            count(entry.stable_count),
+            safe(&entry.reason, MAX_TEXT_BYTES)
+        )?;
+    }
+    out.write_str("</tbody>\n</table>\n</section>\n")
 }
 
 pub(super) fn policy(out: &mut String, file: &PolicyFile) -> fmt::Result {
