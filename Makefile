@@ -10,6 +10,11 @@ export CARGO_TARGET_DIR ?= $(shell scripts/cache target)
 MUSL := x86_64-unknown-linux-musl
 # Executions of each fuzz target in `make test`.
 FUZZ_RUNS ?= 100000
+# Recorded logs, where a folder of them is there: what is measured on data needs it.
+SHARED ?= ../shared
+CORPUS = $(CARGO_TARGET_DIR)/throughput-corpus.log
+DATA = $(if $(wildcard $(SHARED)/loghub-2k),--shared $(SHARED) --corpus $(CORPUS))
+BENCH := cargo run --quiet --release --locked -p bench --
 STATIC := cargo build --release --target $(MUSL)
 
 .PHONY: help
@@ -56,9 +61,19 @@ cluster: build ## start the cluster with Argo Rollouts, the plugin and the demo,
 cluster-down: setup ## stop that cluster and leave nothing behind
 	cargo run --quiet --locked -p e2e --bin box -- down
 
+.PHONY: corpus
+corpus:
+	@if [ -d "$(SHARED)/loghub-2k" ] && [ ! -f "$(CORPUS)" ]; then mkdir -p "$$CARGO_TARGET_DIR" && \
+	  python3 "$(SHARED)/tools/throughput_corpus.py" "$(SHARED)/loghub-2k" "$(CORPUS).new" >&2 && mv "$(CORPUS).new" "$(CORPUS)"; fi
+
+.PHONY: bench
+bench: setup corpus ## measure the judge, and write the tables into docs/benchmarks.md (20 minutes)
+	$(BENCH) all --document docs/benchmarks.md $(DATA)
+
 .PHONY: figures
-figures: build ## measure every claim beside its target; exit 1 on a miss
-	cargo run --quiet --release --locked -p e2e --bin figures
+figures: build corpus ## measure every claim beside its target; exit 1 on a miss
+	@missed=0; $(BENCH) figures --program dist/canary-judge $(DATA) || missed=$$?; \
+	cargo run --quiet --release --locked -p e2e --bin figures || missed=$$?; exit $$missed
 
 .PHONY: fmt
 fmt: ## format the sources

@@ -12,20 +12,26 @@ pub enum Value {
     MiB(f64),
     /// Things.
     Count(u64),
+    /// Part of a whole, in [0, 1].
+    Share(f64),
+    /// A score in [0, 1].
+    Score(f64),
+    /// How many times as much.
+    Times(f64),
+    /// Megabytes (10⁶ bytes) per second.
+    MbPerS(f64),
 }
 
 impl Value {
     /// A size in bytes as mebibytes.
+    #[must_use]
     pub fn bytes(bytes: u64) -> Self {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "shown with two digits after the point"
-        )]
         let mebibytes = bytes as f64 / f64::from(1 << 20);
         Value::MiB(mebibytes)
     }
 
     /// A duration as milliseconds.
+    #[must_use]
     pub fn duration(duration: std::time::Duration) -> Self {
         Value::Ms(duration.as_secs_f64() * 1_000.0)
     }
@@ -37,6 +43,29 @@ impl fmt::Display for Value {
             Value::Ms(ms) => format!("{ms:.2} ms"),
             Value::MiB(mebibytes) => format!("{mebibytes:.2} MiB"),
             Value::Count(count) => count.to_string(),
+            Value::Share(share) => format!("{:.1} %", share * 100.0),
+            Value::Score(score) => format!("{score:.3}"),
+            Value::Times(times) => format!("{times:.1} x"),
+            Value::MbPerS(speed) => format!("{speed:.1} MB/s"),
+        };
+        f.pad(&text)
+    }
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// No more than this.
+    AtMost(Value),
+    /// No less than this.
+    AtLeast(Value),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Target::AtMost(most) => format!("≤ {most}"),
+            Target::AtLeast(least) => format!("≥ {least}"),
         };
         f.pad(&text)
     }
@@ -46,9 +75,9 @@ impl fmt::Display for Value {
 #[derive(Debug)]
 pub struct Figure {
     /// What was measured, and how it was summed up.
-    pub name: &'static str,
-    /// The most that it may be; none where the figure is only for comparison.
-    pub at_most: Option<Value>,
+    pub name: String,
+    /// What it must be; none where the figure is only for comparison.
+    pub target: Option<Target>,
     /// Ours.
     pub ours: Value,
     /// The rival's, where it has the figure.
@@ -56,9 +85,17 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Whether the target is met. Values of different units are not comparable, and so a miss.
+    /// Whether the target is met. Values of different units are not comparable, and so a miss;
+    /// so is a value that is no number.
+    #[must_use]
     pub fn holds(&self) -> bool {
-        self.at_most.is_none_or(|most| self.ours <= most)
+        let same_unit =
+            |value: &Value| std::mem::discriminant(value) == std::mem::discriminant(&self.ours);
+        match &self.target {
+            None => true,
+            Some(Target::AtMost(most)) => same_unit(most) && self.ours <= *most,
+            Some(Target::AtLeast(least)) => same_unit(least) && self.ours >= *least,
+        }
     }
 }
 
@@ -74,10 +111,9 @@ pub fn print(out: &mut impl Write, rival: &str, figures: &[Figure]) -> io::Resul
         "figure", "target", "ours", "rival"
     )?;
     for figure in figures {
-        let target = match figure.at_most {
-            Some(most) => format!("≤ {most}"),
-            None => "-".to_owned(),
-        };
+        let target = figure
+            .target
+            .map_or_else(|| "-".to_owned(), |target| target.to_string());
         writeln!(
             out,
             "{:<64} | {target:>12} | {:>12} | {:>12} | {}",
@@ -104,10 +140,10 @@ pub fn median<T: Copy + Ord>(values: &[T]) -> T {
 mod tests {
     use super::*;
 
-    fn figure(ours: Value, at_most: Option<Value>) -> Figure {
+    fn figure(ours: Value, target: Option<Target>) -> Figure {
         Figure {
-            name: "launch",
-            at_most,
+            name: "launch".to_owned(),
+            target,
             ours,
             rival: None,
         }
@@ -115,22 +151,38 @@ mod tests {
 
     #[test]
     fn a_target_is_met_up_to_and_with_its_value() {
-        let most = Some(Value::Ms(5.0));
+        let most = Some(Target::AtMost(Value::Ms(5.0)));
         assert!(figure(Value::Ms(5.0), most).holds());
         assert!(!figure(Value::Ms(5.01), most).holds());
         assert!(figure(Value::Ms(5.01), None).holds());
     }
 
     #[test]
+    fn a_least_value_is_met_from_itself_on() {
+        let least = Some(Target::AtLeast(Value::Share(0.95)));
+        assert!(figure(Value::Share(0.95), least).holds());
+        assert!(!figure(Value::Share(0.949), least).holds());
+    }
+
+    #[test]
     fn units_are_never_mixed_up() {
-        assert!(!figure(Value::Count(1), Some(Value::Ms(5.0))).holds());
-        assert!(!figure(Value::MiB(1.0), Some(Value::Ms(5.0))).holds());
+        let ms = Value::Ms(5.0);
+        for target in [Target::AtMost(ms), Target::AtLeast(ms)] {
+            for ours in [
+                Value::Count(1),
+                Value::MiB(1.0),
+                Value::Times(9.0),
+                Value::Ms(f64::NAN),
+            ] {
+                assert!(!figure(ours, Some(target)).holds(), "{ours} {target}");
+            }
+        }
     }
 
     #[test]
     fn a_miss_is_said_in_its_line() {
         let mut out = Vec::new();
-        let missed = figure(Value::Ms(6.0), Some(Value::Ms(5.0)));
+        let missed = figure(Value::Ms(6.0), Some(Target::AtMost(Value::Ms(5.0))));
         print(&mut out, "none", &[missed]).unwrap();
         let text = String::from_utf8(out).unwrap();
         let line = text.lines().nth(1).unwrap();

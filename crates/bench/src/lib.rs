@@ -7,12 +7,15 @@
 pub mod accuracy;
 pub mod corpus;
 pub mod engine;
+pub mod figure;
+pub mod figures;
 pub mod look;
 pub mod many;
 pub mod memory;
 pub mod pairs;
 pub mod power;
 pub mod random;
+pub mod report;
 pub mod simulate;
 pub mod splits;
 pub mod table;

@@ -1,12 +1,26 @@
 //! `bench`: prints what is measured; tables to stdout, progress to stderr.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::Result;
-use bench::{accuracy, engine, memory, pairs, power, splits};
+use anyhow::{Context as _, Result};
+use bench::table::Table;
+use bench::{accuracy, engine, figure, figures, memory, pairs, power, report, splits};
 use clap::{Args, Parser, Subcommand};
 use judge::Policy;
+
+/// Looks at each split.
+const LOOKS: u32 = 20;
+/// Seeds of each kind of simulated split: more than a thousand splits in all.
+const SEEDS: u64 = 15;
+/// Runs of each fault that has a target.
+const RUNS: u64 = 200;
+/// Runs of each point of the curve, and of each other fault.
+const CURVE_RUNS: u64 = 40;
+/// Repetitions of what is timed.
+const REPETITIONS: usize = 5;
 
 /// Measures the judge. What is simulated is the same in every run.
 #[derive(Debug, Parser)]
@@ -30,6 +44,10 @@ enum Command {
     Accuracy(Shared),
     /// Verdicts on labelled pairs of logs.
     Pairs(Shared),
+    /// All of these, and the tables written into a document.
+    All(All),
+    /// The judge's figures beside their targets; exit 1 on a miss.
+    Figures(Figures),
     /// What `memory` starts.
     #[command(hide = true)]
     MemoryChild {
@@ -46,23 +64,55 @@ struct Splits {
     #[arg(long, value_name = "FOLDER")]
     shared: Option<PathBuf>,
     /// Looks at each split, beside the one at everything.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = LOOKS, value_parser = clap::value_parser!(u32).range(1..=1000))]
     looks: u32,
     /// Seeds of each kind of simulated split.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = SEEDS)]
     seeds: u64,
     /// Only splits whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Do not list what aborted.
+    #[arg(long)]
+    brief: bool,
+}
+
+#[derive(Debug, Args)]
+struct All {
+    /// Folder with recorded logs: `loghub-2k` and `pairs` in it.
+    #[arg(long, value_name = "FOLDER")]
+    shared: Option<PathBuf>,
+    /// A log to measure speed on [default: a simulated one].
+    #[arg(long, value_name = "FILE")]
+    corpus: Option<PathBuf>,
+    /// Document whose sections are renewed.
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
+    /// Only these sections.
+    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct Figures {
+    /// Folder with recorded logs: `loghub-2k` and `pairs` in it.
+    #[arg(long, value_name = "FOLDER")]
+    shared: Option<PathBuf>,
+    /// A log to measure speed on [default: a simulated one].
+    #[arg(long, value_name = "FILE")]
+    corpus: Option<PathBuf>,
+    /// `canary-judge`, built for release, to time.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 struct Power {
     /// Runs of each fault that has a target.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = RUNS)]
     runs: u64,
     /// Runs of each point of the curve and of each other fault.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = CURVE_RUNS)]
     curve_runs: u64,
     /// Only faults whose name contains this, and no curve.
     #[arg(long, value_name = "TEXT")]
@@ -82,46 +132,59 @@ struct Engine {
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
     /// Repetitions; the median counts.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = REPETITIONS)]
     repetitions: usize,
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
-    let mut out = io::stdout().lock();
-    match cli.command {
-        Command::Splits(args) => run_splits(&args, &mut out)?,
-        Command::Power(args) => run_power(&args, &mut out)?,
-        Command::Engine(args) => run_engine(&args, &mut out)?,
-        Command::Accuracy(args) => {
-            let accuracy = accuracy::measure(&args.shared.join("loghub-2k"))?;
-            writeln!(out, "{}", accuracy::table(&accuracy))?;
-        }
-        Command::Pairs(args) => {
-            let score = pairs::judge_all(&args.shared.join("pairs"), &Policy::default())?;
-            let (table, notes) = pairs::table(&score);
-            writeln!(out, "{table}")?;
-            for note in &notes {
-                writeln!(out, "- {note}")?;
-            }
-        }
-        Command::Memory => {
-            let say = |text: &str| {
-                // Nobody may be listening; the work goes on.
-                let _ = writeln!(io::stderr(), "{text}");
-            };
-            writeln!(out, "{}", memory::table(&memory::measure(say)?))?;
-        }
-        Command::MemoryChild { stream, bytes } => {
-            let (risen, templates) = memory::child(&stream, bytes)?;
-            writeln!(out, "{risen} {templates}")?;
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("bench: {error:#}"));
+            ExitCode::from(2)
         }
     }
-    out.flush()?;
-    Ok(())
 }
 
-fn run_splits(args: &Splits, out: &mut impl Write) -> Result<()> {
+/// Says what is being done. Nobody may be listening; the work goes on.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Whether every target was met, where there are any.
+fn run(command: Command) -> Result<bool> {
+    let mut out = io::stdout().lock();
+    let text = match command {
+        Command::Splits(args) => splits_section(&args)?,
+        Command::Power(args) => power_section(&args)?,
+        Command::Engine(args) => engine_section(&args)?,
+        Command::Accuracy(args) => accuracy_section(&args)?,
+        Command::Pairs(args) => pairs_section(&args)?,
+        Command::Memory => memory::table(&memory::measure(say)?).to_string(),
+        Command::MemoryChild { stream, bytes } => {
+            let (risen, templates) = memory::child(&stream, bytes)?;
+            format!("{risen} {templates}\n")
+        }
+        Command::All(args) => return all(&args, &mut out).map(|()| true),
+        Command::Figures(args) => return print_figures(&args, &mut out),
+    };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(true)
+}
+
+fn with_notes(table: &Table, notes: &[String]) -> String {
+    let mut text = table.to_string();
+    for note in notes {
+        text.push_str("\n- ");
+        text.push_str(note);
+    }
+    text.push('\n');
+    text
+}
+
+fn splits_section(args: &Splits) -> Result<String> {
     let policy = Policy::default();
     let options = splits::Options {
         shared: args.shared.as_deref(),
@@ -131,41 +194,36 @@ fn run_splits(args: &Splits, out: &mut impl Write) -> Result<()> {
         policy: &policy,
     };
     let report = splits::run(&options)?;
-    writeln!(out, "{}", report.table)?;
-    for note in &report.notes {
-        writeln!(out, "- {note}")?;
-    }
-    let (table, _, notes) = splits::healthy_changes(&options);
-    writeln!(out, "\n{table}")?;
-    for note in &notes {
-        writeln!(out, "- {note}")?;
-    }
-    Ok(())
+    let (changes, _, notes) = splits::healthy_changes(&options);
+    let alarms = if args.brief { &[] } else { &report.notes[..] };
+    let notes = if args.brief { &[] } else { &notes[..] };
+    let alarms = with_notes(&report.table, alarms);
+    Ok(format!("{alarms}\n{}", with_notes(&changes, notes)))
 }
 
-fn run_power(args: &Power, out: &mut impl Write) -> Result<()> {
+fn power_section(args: &Power) -> Result<String> {
     let policy = Policy::default();
     let wanted = |name: &str| args.only.as_deref().is_none_or(|only| name.contains(only));
     let mut targets = power::targets();
     targets.retain(|target| wanted(&target.scenario.name));
     let scenarios: Vec<_> = targets.into_iter().map(|target| target.scenario).collect();
     let powers = power::measure("faults with a target", &scenarios, args.runs, &policy);
-    let title = "Faults with a target, 80 requests/s in all: aborted by look";
-    writeln!(out, "{}", power::table(title, &scenarios, &powers))?;
+    let title = "Faults with a target, a look every ten seconds: aborted by look";
+    let mut text = power::table(title, &scenarios, &powers).to_string();
     let mut faults = power::other_faults();
     faults.retain(|scenario| wanted(&scenario.name));
     let powers = power::measure("other faults", &faults, args.curve_runs, &policy);
     let title = "Other faults, 80 requests/s in all: aborted by look";
-    writeln!(out, "{}", power::table(title, &faults, &powers))?;
+    write!(text, "\n{}", power::table(title, &faults, &powers))?;
     if args.only.is_none() {
         for table in power::curve(args.curve_runs, &policy) {
-            writeln!(out, "{table}")?;
+            write!(text, "\n{table}")?;
         }
     }
-    Ok(())
+    Ok(text)
 }
 
-fn run_engine(args: &Engine, out: &mut impl Write) -> Result<()> {
+fn engine_section(args: &Engine) -> Result<String> {
     let given = args.corpus.as_deref().map(pairs::read).transpose()?;
     let corpora = engine::corpora(given);
     let measured: Vec<_> = corpora
@@ -175,6 +233,84 @@ fn run_engine(args: &Engine, out: &mut impl Write) -> Result<()> {
             (corpus.name.as_str(), speeds)
         })
         .collect();
-    writeln!(out, "{}", engine::table(&measured))?;
+    Ok(engine::table(&measured).to_string())
+}
+
+fn accuracy_section(args: &Shared) -> Result<String> {
+    let accuracy = accuracy::measure(&args.shared.join("loghub-2k"))?;
+    Ok(accuracy::table(&accuracy).to_string())
+}
+
+fn pairs_section(args: &Shared) -> Result<String> {
+    let score = pairs::judge_all(&args.shared.join("pairs"), &Policy::default())?;
+    let (table, notes) = pairs::table(&score);
+    Ok(with_notes(&table, &notes))
+}
+
+/// Every section, printed and put into the document as soon as it is there.
+fn all(args: &All, out: &mut impl Write) -> Result<()> {
+    for name in ["engine", "memory", "accuracy", "pairs", "splits", "power"] {
+        if !args.only.is_empty() && !args.only.iter().any(|only| only == name) {
+            continue;
+        }
+        let shared = args.shared.clone().map(|shared| Shared { shared });
+        let text = match (name, shared) {
+            ("engine", _) => engine_section(&Engine {
+                corpus: args.corpus.clone(),
+                repetitions: REPETITIONS,
+            })?,
+            ("memory", _) => memory::table(&memory::measure(say)?).to_string(),
+            ("accuracy", Some(shared)) => accuracy_section(&shared)?,
+            ("pairs", Some(shared)) => pairs_section(&shared)?,
+            ("splits", _) => splits_section(&Splits {
+                shared: args.shared.clone(),
+                looks: LOOKS,
+                seeds: SEEDS,
+                only: None,
+                brief: true,
+            })?,
+            ("power", _) => power_section(&Power {
+                runs: RUNS,
+                curve_runs: CURVE_RUNS,
+                only: None,
+            })?,
+            _ => {
+                say(&format!("{name}: not measured, it needs --shared FOLDER"));
+                continue;
+            }
+        };
+        writeln!(out, "{text}")?;
+        out.flush()?;
+        if let Some(path) = &args.document {
+            let document = String::from_utf8(pairs::read(path)?)?;
+            std::fs::write(path, report::renew(&document, name, &text)?)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
     Ok(())
+}
+
+/// Prints the judge's figures; whether all targets were met.
+fn print_figures(args: &Figures, out: &mut impl Write) -> Result<bool> {
+    let subjects = figures::Subjects {
+        shared: args.shared.as_deref(),
+        corpus: args.corpus.as_deref(),
+        program: args.program.as_deref(),
+        repetitions: REPETITIONS,
+        seeds: SEEDS,
+        runs: RUNS,
+    };
+    let figures = figures::measure(&subjects, say)?;
+    let rival = "crate drain3 0.3.0 in the same run (speed); the best public Drain with one configuration (templates)";
+    figure::print(out, rival, &figures)?;
+    if args.shared.is_none() {
+        writeln!(
+            out,
+            "not measured without recorded logs (--shared): templates, pairs, splits of recorded logs"
+        )?;
+    }
+    if args.program.is_none() {
+        writeln!(out, "not measured without --program: analyze")?;
+    }
+    Ok(figures.iter().all(figure::Figure::holds))
 }

@@ -423,7 +423,9 @@ fn no_look() -> Outcome {
 /// Judges the healthy changes that releases bring, at 5, 10 and 50 % of the
 /// traffic; none may ever abort.
 ///
-/// Gives the table, how many aborted, and what they aborted for.
+/// Gives the table, how many aborted, and what they aborted for. Errors while
+/// a pod starts are in the table, but not in the count: a person may well want
+/// to hear of them.
 #[must_use]
 pub fn healthy_changes(options: &Options<'_>) -> (Table, usize, Vec<String>) {
     let shares = [0.05, 0.1, 0.5];
@@ -470,7 +472,9 @@ pub fn healthy_changes(options: &Options<'_>) -> (Table, usize, Vec<String>) {
             let ever = count(&|outcome| outcome.ever.is_some());
             let promoted =
                 count(&|outcome| outcome.ever.is_none() && outcome.once == Decision::Promote);
-            aborted += ever;
+            if name != Version::STARTING_WITH_ERRORS {
+                aborted += ever;
+            }
             notes.extend(of.iter().filter_map(|((_, _, rollout), outcome)| {
                 let (look, why) = outcome.ever.as_ref()?;
                 let kind = rollout.kind.name();

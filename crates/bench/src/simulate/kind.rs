@@ -170,6 +170,10 @@ impl Default for Version {
 }
 
 impl Version {
+    /// The one of [`Version::healthy_changes`] that a person may want to hear
+    /// of.
+    pub const STARTING_WITH_ERRORS: &str = "errors while starting, before ready";
+
     /// The healthy changes that every release may bring, by name: none of them
     /// may ever abort.
     #[must_use]
@@ -190,10 +194,7 @@ impl Version {
             ("a new INFO line", with(|v| v.new_info = true)),
             ("a reworded message", with(|v| v.reworded = true)),
             ("a start-up burst", with(|v| v.start_up = 20)),
-            (
-                "errors while starting, before ready",
-                with(|v| v.start_up_errors = 4),
-            ),
+            (Self::STARTING_WITH_ERRORS, with(|v| v.start_up_errors = 4)),
         ]
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::Programs;
 use super::elf;
-use super::table::{Figure, Value};
+use bench::figure::{Figure, Target, Value};
 
 /// Largest file that a controller should have to copy.
 const SIZE_LIMIT_MIB: f64 = 16.0;
@@ -18,14 +18,14 @@ pub fn figures(programs: &Programs) -> Result<Vec<Figure>> {
     let rival = read(&programs.rival)?;
     Ok(vec![
         Figure {
-            name: "binary: size",
-            at_most: Some(Value::MiB(SIZE_LIMIT_MIB)),
+            name: "binary: size".to_owned(),
+            target: Some(Target::AtMost(Value::MiB(SIZE_LIMIT_MIB))),
             ours: ours.0,
             rival: Some(rival.0),
         },
         Figure {
-            name: "binary: interpreters and libraries needed (static: 0)",
-            at_most: Some(Value::Count(0)),
+            name: "binary: interpreters and libraries needed (static: 0)".to_owned(),
+            target: Some(Target::AtMost(Value::Count(0))),
             ours: ours.1,
             rival: Some(rival.1),
         },

@@ -10,7 +10,7 @@ use rollouts_plugin::host::{Launch, MetricPlugin};
 use super::Programs;
 use super::cluster::{Analysis, Cluster, SMALL_LOG_BYTES};
 use super::launch::started;
-use super::table::{Figure, Value, median};
+use bench::figure::{Figure, Target, Value, median};
 
 /// Calls of each method, one after another.
 const CALLS: usize = 200;
@@ -39,9 +39,9 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
     ours.quit().await?;
     rival.quit().await?;
     let figure =
-        |name, of: fn(&[Duration]) -> Duration, what: fn(&Took) -> &Vec<Duration>| Figure {
-            name,
-            at_most: Some(Value::Ms(CALL_LIMIT_MS)),
+        |name: &str, of: fn(&[Duration]) -> Duration, what: fn(&Took) -> &Vec<Duration>| Figure {
+            name: name.to_owned(),
+            target: Some(Target::AtMost(Value::Ms(CALL_LIMIT_MS))),
             ours: Value::duration(of(what(&by_ours))),
             rival: Some(Value::duration(of(what(&by_rival)))),
         };

@@ -8,7 +8,7 @@ use rollouts_plugin::host::{Launch, MetricPlugin};
 
 use super::Programs;
 use super::resident::{Resident, resident};
-use super::table::{Figure, Value, median};
+use bench::figure::{Figure, Target, Value, median};
 
 /// Launches of each program; an odd number has a middle.
 const LAUNCHES: usize = 41;
@@ -43,14 +43,14 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
     }
     Ok(vec![
         Figure {
-            name: "launch: exec to InitPlugin, median of 41",
-            at_most: Some(Value::Ms(LAUNCH_LIMIT_MS)),
+            name: "launch: exec to InitPlugin, median of 41".to_owned(),
+            target: Some(Target::AtMost(Value::Ms(LAUNCH_LIMIT_MS))),
             ours: Value::duration(median(&ours)),
             rival: Some(Value::duration(median(&rival))),
         },
         Figure {
-            name: "launch: resident when idle (VmRSS), most of 3",
-            at_most: Some(Value::MiB(IDLE_LIMIT_MIB)),
+            name: "launch: resident when idle (VmRSS), most of 3".to_owned(),
+            target: Some(Target::AtMost(Value::MiB(IDLE_LIMIT_MIB))),
             ours: idle_ours,
             rival: Some(idle_rival),
         },

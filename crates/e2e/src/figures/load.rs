@@ -15,7 +15,7 @@ use super::Programs;
 use super::cluster::{Analysis, Cluster, Health, PODS_PER_ARM};
 use super::launch::started;
 use super::resident::{Resident, resident};
-use super::table::{Figure, Value};
+use bench::figure::{Figure, Target, Value};
 
 /// Measurements at once.
 const MEASUREMENTS: usize = 20;
@@ -64,9 +64,9 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
         plugin.quit().await?;
     }
     rival.quit().await?;
-    let figure = |name, at_most, ours| Figure {
-        name,
-        at_most,
+    let figure = |name: &str, at_most: Option<Value>, ours| Figure {
+        name: name.to_owned(),
+        target: at_most.map(Target::AtMost),
         ours,
         rival: None,
     };
@@ -77,8 +77,8 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
             peak,
         ),
         Figure {
-            name: "load: slowest ping meanwhile (rival: idle beside it)",
-            at_most: Some(Value::Ms(PING_LIMIT_MS)),
+            name: "load: slowest ping meanwhile (rival: idle beside it)".to_owned(),
+            target: Some(Target::AtMost(Value::Ms(PING_LIMIT_MS))),
             ours: Value::duration(slowest_ping),
             rival: Some(Value::duration(rival_ping)),
         },

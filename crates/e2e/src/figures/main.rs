@@ -9,7 +9,6 @@ mod elf;
 mod launch;
 mod load;
 mod resident;
-mod table;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,7 +18,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use self::args::{Args, Subject};
-use self::table::Figure;
+use bench::figure::{self, Figure};
 
 /// What the rival is: said under the table.
 const RIVAL: &str =
@@ -69,7 +68,7 @@ fn measure(args: &Args) -> Result<bool> {
         })?);
     }
     let mut out = std::io::stdout().lock();
-    table::print(&mut out, RIVAL, &figures)?;
+    figure::print(&mut out, RIVAL, &figures)?;
     out.flush()?;
     Ok(figures.iter().all(Figure::holds))
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::table::Value;
+use bench::figure::Value;
 
 /// Which of the kernel's two figures.
 #[derive(Debug, Clone, Copy)]

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "e2e",
         &[
             "analysis",
+            "bench",
             "go-plugin",
             "judge",
             "kube-stand-in",
