@@ -227,6 +227,73 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Pieces that lines are made of, and that break readers.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        const PIECES: &[&str] = &[
+            "\n",
+            " ",
+            "<*>",
+            "***",
+            "/",
+            "//",
+            "://",
+            ":",
+            ".",
+            "-",
+            "C:\\",
+            "GET ",
+            "/a/b",
+            "1",
+            "12.",
+            "500",
+            "node-7",
+            "eth1",
+            "a.b.com:80",
+            "Jun 14 ",
+            "Fri ",
+            "00:ab:",
+            "é",
+            "\"",
+            "(x)",
+            "k=v,",
+            "{\"log\":{\"level\":",
+            "\"s\":\"E\"",
+            "<11>",
+            "E0102 ",
+            "ERROR ",
+            "[a][b]",
+            "1:M ",
+            "2026-11-22T03:04:05Z",
+            "password=x",
+            "word word word word",
+            "\u{1b}[0m",
+        ];
+        prop_oneof![
+            9 => prop::sample::select(PIECES).prop_map(|text| text.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..80),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn any_bytes_have_templates_whatever_the_pieces(
+            pieces in prop::collection::vec(piece(), 0..80), raw: bool, chunk in 1..40_usize
+        ) {
+            let bytes = pieces.concat();
+            let mined = mine(&bytes, raw, chunk);
+            prop_assert_eq!(&mined, &mine(&bytes, raw, bytes.len().max(1)));
+            let counted: u64 = mined.templates.iter().map(|template| template.count).sum();
+            prop_assert_eq!(counted, mined.events.len() as u64);
+            prop_assert!(mined.events.iter().all(|group| (*group as usize) < mined.templates.len()));
+            if raw {
+                prop_assert_eq!(mined.events.len(), bytes.split_inclusive(|byte| *byte == b'\n').count());
+            }
+        }
+    }
 
     fn mine(bytes: &[u8], one_event_per_line: bool, chunk: usize) -> Mined {
         let mut miner = TemplateMiner::new(one_event_per_line);
