@@ -74,10 +74,10 @@ fn write(out: &mut String, page: &Page<'_>) -> fmt::Result {
     )?;
     the_verdict(out, verdict, title)?;
     compared(out, page)?;
-    over_time(out, page)?;
-    tables::gates(out, page)?;
     tables::findings(out, "Vetoes", &verdict.judgement.vetoes)?;
     tables::findings(out, "What differs", &verdict.judgement.findings)?;
+    over_time(out, page)?;
+    tables::gates(out, page)?;
     tables::ignored(out, &verdict.judgement.ignored)?;
     left_out(out, verdict)?;
     tables::policy(out, page.policy)?;

@@ -5,7 +5,7 @@ use analysis::report::{self, Page};
 use analysis::{Verdict, decide};
 use judge::Decision;
 use judge::evidence::{Arm, Evidence, LeftOut};
-use judge::judgement::{FindingClass, GateKind, IgnoredEvents};
+use judge::judgement::{FindingClass, Gate, GateKind, IgnoredEvents};
 
 use crate::messages::{broken, finding, gate, gathered, judgement};
 
@@ -206,6 +206,12 @@ fn the_verdict_comes_first_and_everything_is_there() {
     }];
     let mut judgement = broken();
     judgement.gates.push(gate(GateKind::NewErrors, false));
+    for kind in [GateKind::Latency, GateKind::Metric] {
+        judgement.gates.push(Gate {
+            stable_count: 0,
+            ..gate(kind, false)
+        });
+    }
     let verdict = decide(judgement, &gathered);
     let page = page(&verdict, &gathered.evidence, &PolicyFile::default());
     check_tags(&page);
@@ -217,14 +223,6 @@ fn the_verdict_comes_first_and_everything_is_there() {
         "+4.7 pp errors (20/412 requests, stable 2/1,630), NullPointerException UserResource:39 in 3/3 pods, 0 in stable",
         "<b>97 %</b> confident",
         "Of the canary’s 412 requests, 20 failed; of stable’s 1,630, 2.",
-        "Error rate",
-        "fired",
-        "20 (4.9 %)",
-        "+4.7 pp",
-        "1 in 1,200,000",
-        "1 in 164",
-        "New errors",
-        "too small to count",
         "NullPointerException UserResource:39",
         "new error",
         "18 (4.4 %)",
@@ -233,6 +231,15 @@ fn the_verdict_comes_first_and_everything_is_there() {
         "2026-01-02 03:04:05",
         "to 03:05:05",
         "java.lang.NullPointerException: user is null",
+        "Error rate",
+        "fired",
+        "20 (4.9 %)",
+        "+4.7 pp",
+        "1 in 1,200,000",
+        "1 in 164",
+        "New errors",
+        "too small to count",
+        "Had nothing to compare: latency, metric.",
         "web-3/web",
         "no answer within 15 s",
         "The defaults.",

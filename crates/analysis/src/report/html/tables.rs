@@ -109,7 +109,8 @@ pub(super) fn gates(out: &mut String, page: &Page<'_>) -> fmt::Result {
          <th scope=\"col\" class=\"right\">Stable</th><th scope=\"col\" class=\"right\">Difference</th>\
          <th scope=\"col\">By chance alone</th><th scope=\"col\">Fires from</th></tr></thead>\n<tbody>\n",
     );
-    for gate in gates {
+    let (silent, heard): (Vec<&Gate>, Vec<&Gate>) = gates.iter().partition(|gate| is_silent(gate));
+    for gate in heard {
         writeln!(
             out,
             "<tr><th scope=\"row\">{}<br><span class=\"soft small\">{}</span></th><td>{}</td>\
@@ -126,7 +127,26 @@ pub(super) fn gates(out: &mut String, page: &Page<'_>) -> fmt::Result {
             needed(gate.threshold)
         )?;
     }
-    out.write_str("</tbody>\n</table>\n</section>\n")
+    out.push_str("</tbody>\n</table>\n");
+    if !silent.is_empty() {
+        let names: Vec<&str> = silent.iter().map(|gate| gate_name(gate.kind)).collect();
+        writeln!(
+            out,
+            "<p class=\"soft small\">Had nothing to compare: {}.</p>",
+            names.join(", ")
+        )?;
+    }
+    out.write_str("</section>\n")
+}
+
+/// Whether a gate lacks what it compares: logs without durations, no metric.
+fn is_silent(gate: &Gate) -> bool {
+    matches!(
+        gate.kind,
+        GateKind::Latency | GateKind::LatencyTail | GateKind::Metric
+    ) && gate.stable_count.min(gate.canary_count) == 0
+        && !gate.fired
+        && !gate.holds
 }
 
 pub(super) fn findings(out: &mut String, heading: &str, findings: &[Finding]) -> fmt::Result {
