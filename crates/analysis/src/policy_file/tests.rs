@@ -1,5 +1,9 @@
 //! What a policy file may say, and what it may not.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
 
 const TODAY: Date = jiff::civil::date(2026, 6, 15);
@@ -220,4 +224,61 @@ fn columns_count_characters() {
     assert_eq!(position("a\näöü x", 9), (2, 5));
     assert_eq!(position("a\näöü x", 3), (2, 1), "inside a character");
     assert_eq!(position("", 7), (1, 1));
+}
+
+/// Pieces that policy files are made of, put together at random.
+fn scraps() -> impl Strategy<Value = String> {
+    let keys = FIELDS.iter().map(|field| field.name);
+    let keys: Vec<&str> = keys.chain(ENTRY_KEYS).chain(["ignore", "x"]).collect();
+    let values = [
+        "0",
+        "-1",
+        "1e400",
+        "nan",
+        "0.01",
+        "3",
+        "0x7f",
+        "true",
+        "\"*\"",
+        "\"ab*cdefghijkl\"",
+        "2026-12-31",
+        "1979-05-27T07:32:00Z",
+        "[1]",
+        "{a = 1}",
+        "",
+        "\"",
+        "\"\u{202e}\"",
+    ];
+    let line = prop_oneof![
+        4 => (select(keys), select(values.to_vec())).prop_map(|(key, value)| format!("{key} = {value}")),
+        2 => Just("[[ignore]]".to_owned()),
+        1 => any::<String>(),
+    ];
+    vec(line, 0..12).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_accepted_is_in_range_and_whatever_is_not_says_where(text in scraps()) {
+        match parse(&text, TODAY) {
+            Ok(file) => {
+                for field in FIELDS {
+                    let value = (field.get)(&file.policy);
+                    prop_assert!((field.min..=field.max).contains(&value), "{}", field.name);
+                }
+                for ignore in &file.policy.ignore {
+                    prop_assert!(ignore.pattern.chars().any(char::is_alphanumeric));
+                    prop_assert!(!ignore.reason.trim().is_empty());
+                }
+            }
+            Err(error) => {
+                let lines = text.lines().count() + 1;
+                prop_assert!(!error.problems.is_empty());
+                for problem in &error.problems {
+                    prop_assert!((1..=lines).contains(&problem.line), "{problem}");
+                    prop_assert!(problem.column >= 1);
+                }
+            }
+        }
+    }
 }
