@@ -5,10 +5,12 @@
 //! again gets the same numbers.
 
 pub mod accuracy;
+pub mod calibrate;
 pub mod corpus;
 pub mod engine;
 pub mod figure;
 pub mod figures;
+pub mod logistic;
 pub mod look;
 pub mod many;
 pub mod memory;

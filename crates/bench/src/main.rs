@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use bench::table::Table;
-use bench::{accuracy, engine, figure, figures, memory, pairs, power, report, splits};
+use bench::{accuracy, calibrate, engine, figure, figures, memory, pairs, power, report, splits};
 use clap::{Args, Parser, Subcommand};
 use judge::Policy;
 
@@ -44,7 +44,9 @@ enum Command {
     Accuracy(Shared),
     /// Verdicts on labelled pairs of logs.
     Pairs(Shared),
-    /// All of these, and the tables written into a document.
+    /// Fits how often a verdict like this one is right.
+    Calibrate(Calibrate),
+    /// Every table, written into a document as well.
     All(All),
     /// The judge's figures beside their targets; exit 1 on a miss.
     Figures(Figures),
@@ -75,6 +77,16 @@ struct Splits {
     /// Do not list what aborted.
     #[arg(long)]
     brief: bool,
+}
+
+#[derive(Debug, Args)]
+struct Calibrate {
+    /// Folder with recorded logs: `pairs` in it.
+    #[arg(long, value_name = "FOLDER")]
+    shared: Option<PathBuf>,
+    /// Simulated rollouts.
+    #[arg(long, default_value_t = 2_000)]
+    cases: u64,
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +177,9 @@ fn run(command: Command) -> Result<bool> {
         Command::MemoryChild { stream, bytes } => {
             let (risen, templates) = memory::child(&stream, bytes)?;
             format!("{risen} {templates}\n")
+        }
+        Command::Calibrate(args) => {
+            calibrate::run(args.shared.as_deref(), args.cases, &Policy::default())?
         }
         Command::All(args) => return all(&args, &mut out).map(|()| true),
         Command::Figures(args) => return print_figures(&args, &mut out),
