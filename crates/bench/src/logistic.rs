@@ -46,11 +46,12 @@ impl<const N: usize> Model<N> {
                 let chance = model.chance(features);
                 let error = chance - f64::from(u8::from(*yes));
                 let spread = (chance * (1.0 - chance)).max(1e-9);
-                let at = |place: usize| if place == 0 { 1.0 } else { features[place - 1] };
-                for row in 0..size {
-                    gradient[row] += error * at(row);
-                    for column in 0..size {
-                        hessian[row][column] += spread * at(row) * at(column);
+                let mut values = vec![1.0];
+                values.extend(features);
+                for (row, value) in values.iter().enumerate() {
+                    gradient[row] += error * value;
+                    for (cell, other) in hessian[row].iter_mut().zip(&values) {
+                        *cell += spread * value * other;
                     }
                 }
             }
@@ -89,12 +90,14 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
         if matrix[column][column].abs() < 1e-12 {
             continue;
         }
-        for row in column + 1..size {
-            let factor = matrix[row][column] / matrix[column][column];
-            for place in column..size {
-                matrix[row][place] -= factor * matrix[column][place];
+        let (done, rest) = matrix.split_at_mut(column + 1);
+        let pivot = &done[column];
+        for (offset, row) in rest.iter_mut().enumerate() {
+            let factor = row[column] / pivot[column];
+            for (cell, above) in row.iter_mut().zip(pivot) {
+                *cell -= factor * above;
             }
-            right[row] -= factor * right[column];
+            right[column + 1 + offset] -= factor * right[column];
         }
     }
     for row in (0..size).rev() {
