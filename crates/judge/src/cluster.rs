@@ -31,6 +31,9 @@ pub(crate) fn groups(texts: &[Marks], error: bool) -> Vec<Vec<usize>> {
             .rev()
             .take(MAX_CANDIDATES)
             .filter_map(|cluster| {
+                if !likeness::may_be_like(&texts[cluster[0]], marks, error) {
+                    return None;
+                }
                 let likeness = likeness::compare(&texts[cluster[0]], marks);
                 let enough = if error {
                     likeness.same_words > 0 && likeness.mismatches <= 1

@@ -119,6 +119,25 @@ pub(crate) fn compare(a: &[Mark], b: &[Mark]) -> Likeness {
     }
 }
 
+/// Whether two texts of equally many chunks may be alike: most are not, and
+/// that shows in their first chunks.
+pub(crate) fn may_be_like(a: &[Mark], b: &[Mark], error: bool) -> bool {
+    // Of at most all chunks, a share of MIN_SIMILARITY is the same.
+    let most = if error {
+        1
+    } else {
+        (a.len() as f64 * (1.0 - MIN_SIMILARITY)).ceil() as usize
+    };
+    let mut mismatches = 0;
+    for (a, b) in a.iter().zip(b) {
+        mismatches += usize::from(!a.matches(*b));
+        if mismatches > most {
+            return false;
+        }
+    }
+    true
+}
+
 /// Whether two texts of equally many chunks are one template. At ERROR and
 /// above only where they differ in nothing but variables.
 pub(crate) fn is_like(a: &[Mark], b: &[Mark], error: bool) -> bool {
@@ -229,6 +248,28 @@ mod tests {
         for (a, b, text) in cases {
             assert_eq!(merged(a, b), *text, "{a} / {b}");
             assert_eq!(merged(b, a), *text, "{b} / {a}");
+        }
+    }
+
+    #[test]
+    fn what_is_alike_may_be() {
+        let texts = [
+            "a b c d e",
+            "a b c d x",
+            "a b c y x",
+            "a b z y x",
+            "a <*> <*> d e",
+        ];
+        for a in texts.map(marks) {
+            for b in texts.map(marks) {
+                let likeness = compare(&a, &b);
+                if likeness.similarity >= MIN_SIMILARITY || likeness.mismatches == 0 {
+                    assert!(may_be_like(&a, &b, false));
+                }
+                if likeness.mismatches <= 1 {
+                    assert!(may_be_like(&a, &b, true));
+                }
+            }
         }
     }
 
