@@ -87,7 +87,7 @@ struct AnalyzeArgs {
 
 /// Judge many pairs of logs and count how often the verdict is right.
 ///
-/// Each pair is a folder of its own: FOLDER/<id>/stable.log and canary.log,
+/// Each pair is a folder of its own: FOLDER/ID/stable.log and canary.log,
 /// plain or gzip (`.log.gz`), and label.json where the truth is known:
 /// {"promote": true}, or {"promote": false, "evidence_in_log": "strong"}
 /// (or weak, pod-state, none).
