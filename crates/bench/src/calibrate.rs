@@ -131,8 +131,6 @@ fn case(judgement: &Judgement, faulty: bool) -> Option<Case> {
 
 /// The cases, and one right and one wrong average case (Laplace's rule of
 /// succession): where none is wrong, that none ever will be is not known.
-/// The cases, and one right and one wrong average case (Laplace's rule of
-/// succession): where none is wrong, that none ever will be is not known.
 fn training(cases: &[Case]) -> Vec<([f64; FEATURES], bool)> {
     let n = cases.len().max(1) as f64;
     let mean: [f64; FEATURES] =

@@ -35,6 +35,25 @@ pub struct Subjects<'a> {
     pub seeds: u64,
     /// Runs of each fault that has a target.
     pub runs: u64,
+    /// Only these groups; all of [`GROUPS`] when there are none.
+    pub only: &'a [String],
+}
+
+/// What is measured together.
+pub const GROUPS: [&str; 7] = [
+    "speed",
+    "analyze",
+    "memory",
+    "templates",
+    "pairs",
+    "splits",
+    "power",
+];
+
+impl Subjects<'_> {
+    fn wants(&self, group: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == group)
+    }
 }
 
 /// Measures all that can be.
@@ -44,18 +63,28 @@ pub struct Subjects<'a> {
 pub fn measure(subjects: &Subjects<'_>, mut said: impl FnMut(&str)) -> Result<Vec<Figure>> {
     let policy = Policy::default();
     let mut figures = Vec::new();
-    figures.extend(speed(subjects)?);
-    if let Some(program) = subjects.program {
+    if subjects.wants("speed") {
+        figures.extend(speed(subjects)?);
+    }
+    if let Some(program) = subjects.program.filter(|_| subjects.wants("analyze")) {
         said("analyze: two logs of 120 MB");
         figures.push(analyze(program, subjects.corpus)?);
     }
-    figures.extend(of_memory(said)?);
-    if let Some(shared) = subjects.shared {
+    if subjects.wants("memory") {
+        figures.extend(of_memory(said)?);
+    }
+    if let Some(shared) = subjects.shared.filter(|_| subjects.wants("templates")) {
         figures.extend(templates(shared)?);
+    }
+    if let Some(shared) = subjects.shared.filter(|_| subjects.wants("pairs")) {
         figures.extend(verdicts(shared, &policy)?);
     }
-    figures.extend(false_alarms(subjects, &policy)?);
-    figures.extend(faults(subjects.runs, &policy));
+    if subjects.wants("splits") {
+        figures.extend(false_alarms(subjects, &policy)?);
+    }
+    if subjects.wants("power") {
+        figures.extend(faults(subjects.runs, &policy));
+    }
     Ok(figures)
 }
 

@@ -19,6 +19,8 @@ const SEEDS: u64 = 15;
 const RUNS: u64 = 200;
 /// Runs of each point of the curve, and of each other fault.
 const CURVE_RUNS: u64 = 40;
+/// Sections of the document, in order.
+const SECTIONS: [&str; 6] = ["engine", "memory", "accuracy", "pairs", "splits", "power"];
 /// Repetitions of what is timed.
 const REPETITIONS: usize = 5;
 
@@ -101,7 +103,7 @@ struct All {
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
     /// Only these sections.
-    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+    #[arg(long, value_name = "SECTION", value_delimiter = ',', value_parser = SECTIONS)]
     only: Vec<String>,
 }
 
@@ -116,6 +118,9 @@ struct Figures {
     /// `canary-judge`, built for release, to time.
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
+    /// Only these groups.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = figures::GROUPS)]
+    only: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -172,7 +177,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Power(args) => power_section(&args)?,
         Command::Engine(args) => engine_section(&args)?,
         Command::Accuracy(args) => accuracy_section(&args)?,
-        Command::Pairs(args) => pairs_section(&args)?,
+        Command::Pairs(args) => pairs_section(&args, false)?,
         Command::Memory => memory::table(&memory::measure(say)?).to_string(),
         Command::MemoryChild { stream, bytes } => {
             let (risen, templates) = memory::child(&stream, bytes)?;
@@ -256,15 +261,15 @@ fn accuracy_section(args: &Shared) -> Result<String> {
     Ok(accuracy::table(&accuracy).to_string())
 }
 
-fn pairs_section(args: &Shared) -> Result<String> {
+fn pairs_section(args: &Shared, brief: bool) -> Result<String> {
     let score = pairs::judge_all(&args.shared.join("pairs"), &Policy::default())?;
     let (table, notes) = pairs::table(&score);
-    Ok(with_notes(&table, &notes))
+    Ok(with_notes(&table, if brief { &[] } else { &notes }))
 }
 
 /// Every section, printed and put into the document as soon as it is there.
 fn all(args: &All, out: &mut impl Write) -> Result<()> {
-    for name in ["engine", "memory", "accuracy", "pairs", "splits", "power"] {
+    for name in SECTIONS {
         if !args.only.is_empty() && !args.only.iter().any(|only| only == name) {
             continue;
         }
@@ -276,7 +281,8 @@ fn all(args: &All, out: &mut impl Write) -> Result<()> {
             })?,
             ("memory", _) => memory::table(&memory::measure(say)?).to_string(),
             ("accuracy", Some(shared)) => accuracy_section(&shared)?,
-            ("pairs", Some(shared)) => pairs_section(&shared)?,
+            // The table alone: what is wrong would quote the logs.
+            ("pairs", Some(shared)) => pairs_section(&shared, true)?,
             ("splits", _) => splits_section(&Splits {
                 shared: args.shared.clone(),
                 looks: LOOKS,
@@ -314,6 +320,7 @@ fn print_figures(args: &Figures, out: &mut impl Write) -> Result<bool> {
         repetitions: REPETITIONS,
         seeds: SEEDS,
         runs: RUNS,
+        only: &args.only,
     };
     let figures = figures::measure(&subjects, say)?;
     let rival = "crate drain3 0.3.0 in the same run (speed); the best public Drain with one configuration (templates)";
