@@ -319,143 +319,145 @@ fn of_word(word: &[u8]) -> Option<Level> {
 mod tests {
     use super::*;
 
+    use Level::{Debug, Error, Fatal, Info, Warn};
+
+    const CASES: &[(&str, Option<Level>)] = &[
+        (
+            "2026-01-02 03:04:05.678 ERROR 1 --- [main] c.e.App : text",
+            Some(Error),
+        ), // Spring
+        (
+            "03:04:05.678 [main] WARN  com.example.App - text",
+            Some(Warn),
+        ), // logback
+        (
+            "2026-01-02 03:04:05,678 SEVERE [c.e.App] (main) text",
+            Some(Error),
+        ), // JBoss
+        ("ERROR:root:text", Some(Error)), // Python
+        (
+            "2026-01-02 03:04:05,678 - app - CRITICAL - text",
+            Some(Fatal),
+        ),
+        (
+            "[2026-01-02 03:04:05,678: WARNING/MainProcess] text",
+            Some(Warn),
+        ), // Celery
+        (
+            "2026-01-02T03:04:05.678Z\terror\tapp/main.go:12\ttext",
+            Some(Error),
+        ), // zap
+        (r#"{"level":"error","ts":1.5,"msg":"text"}"#, Some(Error)),
+        (r#"{"time":"x","level":"WARN","msg":"text"}"#, Some(Warn)), // slog
+        (r#"{"level":50,"time":1,"msg":"text"}"#, Some(Error)),      // pino
+        (r#"{"severity":"CRITICAL","message":"text"}"#, Some(Fatal)), // GCP
+        (r#"{"@l":"Error","@m":"text"}"#, Some(Error)),              // Serilog
+        (
+            "time=2026-01-02T03:04:05Z level=error msg=\"text\"",
+            Some(Error),
+        ), // logrus
+        (
+            "ts=1 caller=x.go:1 msg=\"a b c d e f\" level=warn",
+            Some(Warn),
+        ),
+        (
+            "E0102 03:04:05.678901       1 reflector.go:12] text",
+            Some(Error),
+        ), // klog
+        ("I0102 03:04:05.678901       1 main.go:12] text", Some(Info)),
+        ("fail: Microsoft.AspNetCore.Server[13]", Some(Error)), // .NET
+        ("dbug: x", Some(Debug)),
+        ("[03:04:05 ERR] text", Some(Error)), // Serilog
+        (
+            "2026/01/02 03:04:05 [error] 7#7: *1 open() failed",
+            Some(Error),
+        ), // nginx
+        ("[Sun Dec 04 04:47:44 2005] [notice] text", Some(Info)), // Apache
+        ("2026-01-02 03:04:05.678 UTC [12] FATAL:  text", Some(Fatal)), // PostgreSQL
+        ("<error> text", Some(Error)),
+        ("2026-01-02T03:04:05.678Z  WARN app::x: text", Some(Warn)), // tracing
+        ("[2026-01-02T03:04:05Z ERROR app] text", Some(Error)),      // env_logger
+        ("W, [2026-01-02T03:04:05 #1]  WARN -- : text", Some(Warn)), // Ruby
+        ("03-17 16:13:38.811  1702  2395 E Tag: text", Some(Error)), // logcat
+        ("ERRO[0042] text  user=7", Some(Error)),                    // logrus on a terminal
+        ("3:04AM ERR text error=\"x\"", Some(Error)),                // zerolog on a terminal
+        (
+            r#"{"level":"fatal","time":1,"message":"text"}"#,
+            Some(Fatal),
+        ), // zerolog
+        (
+            r#"{"name":"a","hostname":"h","pid":1,"level":60,"msg":"text","v":0}"#,
+            Some(Fatal),
+        ), // bunyan
+        (
+            r#"{"message":"text","level":"warn","timestamp":"x"}"#,
+            Some(Warn),
+        ), // winston
+        ("2026-01-02 03:04:05 [error    ] text  user=7", Some(Error)), // structlog
+        (
+            r#"{"event":"text","level":"critical","timestamp":"x"}"#,
+            Some(Fatal),
+        ), // structlog
+        ("2026-01-02 03:04:05.1234|ERROR|App.Users|text", Some(Error)), // NLog
+        (
+            "2026-01-02 03:04:05,678 [main] FATAL com.example.App - text",
+            Some(Fatal),
+        ), // log4j
+        ("SEVERE: text", Some(Error)),                               // java.util.logging
+        ("<11>Jan  2 03:04:05 host app: text", Some(Error)),         // syslog
+        ("<14>1 2026-01-02T03:04:05Z host app 1 - - text", Some(Info)), // syslog
+        ("<999>text", None),
+        (r#"{"PRIORITY":"2","MESSAGE":"text"}"#, Some(Fatal)), // journald
+        (r#"{"PRIORITY":"6","MESSAGE":"text"}"#, Some(Info)),
+        (
+            r#"{"@timestamp":"x","log.level":"ERROR","message":"text"}"#,
+            Some(Error),
+        ), // ECS
+        (
+            r#"{"@timestamp":"x","log":{"logger":"a","level":"error"},"message":"text"}"#,
+            Some(Error),
+        ),
+        (
+            r#"{"t":{"$date":"x"},"s":"E","c":"NETWORK","id":1,"ctx":"conn1","msg":"text"}"#,
+            Some(Error),
+        ), // MongoDB
+        (
+            r#"{"t":{"$date":"x"},"s":"D2","c":"NETWORK","id":1,"ctx":"conn1","msg":"text"}"#,
+            Some(Debug),
+        ),
+        (r#"{"s":"12","msg":"text"}"#, None),
+        (
+            "2026-01-02T03:04:05.678901Z 0 [ERROR] [MY-010119] [Server] text",
+            Some(Error),
+        ), // MySQL
+        (
+            "2026-01-02T03:04:05.678901Z 0 [Note] [MY-010119] [Server] text",
+            Some(Info),
+        ),
+        ("1:M 02 Jan 2026 03:04:05.678 # WARNING text", Some(Warn)), // Redis
+        (
+            "1:M 02 Jan 2026 03:04:05.678 * Ready to accept connections",
+            Some(Info),
+        ),
+        (
+            "[Sun Dec 04 04:47:44.123 2005] [core:error] [pid 7] text",
+            Some(Error),
+        ), // Apache 2.4
+        (
+            "[2026-01-02 03:04:05.678][12][critical][main] [source/x.cc:7] text",
+            Some(Fatal),
+        ), // Envoy
+        ("crit: Microsoft.AspNetCore.Server[13]", Some(Fatal)),
+        ("error: text", Some(Error)),
+        ("an error occurred", None),
+        ("No ERROR_FOR_DIVISION_BY_ZERO set", None),
+        ("plain text", None),
+        ("", None),
+    ];
+
     #[test]
     fn knows_the_words_of_each_ecosystem() {
-        use Level::{Debug, Error, Fatal, Info, Warn};
-        let cases: &[(&str, Option<Level>)] = &[
-            (
-                "2026-01-02 03:04:05.678 ERROR 1 --- [main] c.e.App : text",
-                Some(Error),
-            ), // Spring
-            (
-                "03:04:05.678 [main] WARN  com.example.App - text",
-                Some(Warn),
-            ), // logback
-            (
-                "2026-01-02 03:04:05,678 SEVERE [c.e.App] (main) text",
-                Some(Error),
-            ), // JBoss
-            ("ERROR:root:text", Some(Error)), // Python
-            (
-                "2026-01-02 03:04:05,678 - app - CRITICAL - text",
-                Some(Fatal),
-            ),
-            (
-                "[2026-01-02 03:04:05,678: WARNING/MainProcess] text",
-                Some(Warn),
-            ), // Celery
-            (
-                "2026-01-02T03:04:05.678Z\terror\tapp/main.go:12\ttext",
-                Some(Error),
-            ), // zap
-            (r#"{"level":"error","ts":1.5,"msg":"text"}"#, Some(Error)),
-            (r#"{"time":"x","level":"WARN","msg":"text"}"#, Some(Warn)), // slog
-            (r#"{"level":50,"time":1,"msg":"text"}"#, Some(Error)),      // pino
-            (r#"{"severity":"CRITICAL","message":"text"}"#, Some(Fatal)), // GCP
-            (r#"{"@l":"Error","@m":"text"}"#, Some(Error)),              // Serilog
-            (
-                "time=2026-01-02T03:04:05Z level=error msg=\"text\"",
-                Some(Error),
-            ), // logrus
-            (
-                "ts=1 caller=x.go:1 msg=\"a b c d e f\" level=warn",
-                Some(Warn),
-            ),
-            (
-                "E0102 03:04:05.678901       1 reflector.go:12] text",
-                Some(Error),
-            ), // klog
-            ("I0102 03:04:05.678901       1 main.go:12] text", Some(Info)),
-            ("fail: Microsoft.AspNetCore.Server[13]", Some(Error)), // .NET
-            ("dbug: x", Some(Debug)),
-            ("[03:04:05 ERR] text", Some(Error)), // Serilog
-            (
-                "2026/01/02 03:04:05 [error] 7#7: *1 open() failed",
-                Some(Error),
-            ), // nginx
-            ("[Sun Dec 04 04:47:44 2005] [notice] text", Some(Info)), // Apache
-            ("2026-01-02 03:04:05.678 UTC [12] FATAL:  text", Some(Fatal)), // PostgreSQL
-            ("<error> text", Some(Error)),
-            ("2026-01-02T03:04:05.678Z  WARN app::x: text", Some(Warn)), // tracing
-            ("[2026-01-02T03:04:05Z ERROR app] text", Some(Error)),      // env_logger
-            ("W, [2026-01-02T03:04:05 #1]  WARN -- : text", Some(Warn)), // Ruby
-            ("03-17 16:13:38.811  1702  2395 E Tag: text", Some(Error)), // logcat
-            ("ERRO[0042] text  user=7", Some(Error)),                    // logrus on a terminal
-            ("3:04AM ERR text error=\"x\"", Some(Error)),                // zerolog on a terminal
-            (
-                r#"{"level":"fatal","time":1,"message":"text"}"#,
-                Some(Fatal),
-            ), // zerolog
-            (
-                r#"{"name":"a","hostname":"h","pid":1,"level":60,"msg":"text","v":0}"#,
-                Some(Fatal),
-            ), // bunyan
-            (
-                r#"{"message":"text","level":"warn","timestamp":"x"}"#,
-                Some(Warn),
-            ), // winston
-            ("2026-01-02 03:04:05 [error    ] text  user=7", Some(Error)), // structlog
-            (
-                r#"{"event":"text","level":"critical","timestamp":"x"}"#,
-                Some(Fatal),
-            ), // structlog
-            ("2026-01-02 03:04:05.1234|ERROR|App.Users|text", Some(Error)), // NLog
-            (
-                "2026-01-02 03:04:05,678 [main] FATAL com.example.App - text",
-                Some(Fatal),
-            ), // log4j
-            ("SEVERE: text", Some(Error)),                               // java.util.logging
-            ("<11>Jan  2 03:04:05 host app: text", Some(Error)),         // syslog
-            ("<14>1 2026-01-02T03:04:05Z host app 1 - - text", Some(Info)), // syslog
-            ("<999>text", None),
-            (r#"{"PRIORITY":"2","MESSAGE":"text"}"#, Some(Fatal)), // journald
-            (r#"{"PRIORITY":"6","MESSAGE":"text"}"#, Some(Info)),
-            (
-                r#"{"@timestamp":"x","log.level":"ERROR","message":"text"}"#,
-                Some(Error),
-            ), // ECS
-            (
-                r#"{"@timestamp":"x","log":{"logger":"a","level":"error"},"message":"text"}"#,
-                Some(Error),
-            ),
-            (
-                r#"{"t":{"$date":"x"},"s":"E","c":"NETWORK","id":1,"ctx":"conn1","msg":"text"}"#,
-                Some(Error),
-            ), // MongoDB
-            (
-                r#"{"t":{"$date":"x"},"s":"D2","c":"NETWORK","id":1,"ctx":"conn1","msg":"text"}"#,
-                Some(Debug),
-            ),
-            (r#"{"s":"12","msg":"text"}"#, None),
-            (
-                "2026-01-02T03:04:05.678901Z 0 [ERROR] [MY-010119] [Server] text",
-                Some(Error),
-            ), // MySQL
-            (
-                "2026-01-02T03:04:05.678901Z 0 [Note] [MY-010119] [Server] text",
-                Some(Info),
-            ),
-            ("1:M 02 Jan 2026 03:04:05.678 # WARNING text", Some(Warn)), // Redis
-            (
-                "1:M 02 Jan 2026 03:04:05.678 * Ready to accept connections",
-                Some(Info),
-            ),
-            (
-                "[Sun Dec 04 04:47:44.123 2005] [core:error] [pid 7] text",
-                Some(Error),
-            ), // Apache 2.4
-            (
-                "[2026-01-02 03:04:05.678][12][critical][main] [source/x.cc:7] text",
-                Some(Fatal),
-            ), // Envoy
-            ("crit: Microsoft.AspNetCore.Server[13]", Some(Fatal)),
-            ("error: text", Some(Error)),
-            ("an error occurred", None),
-            ("No ERROR_FOR_DIVISION_BY_ZERO set", None),
-            ("plain text", None),
-            ("", None),
-        ];
-        for (line, level) in cases {
+        for (line, level) in CASES {
             assert_eq!(stated(line.as_bytes()), *level, "{line}");
         }
     }
