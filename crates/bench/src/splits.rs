@@ -496,3 +496,59 @@ pub fn healthy_changes(options: &Options<'_>) -> (Table, usize, Vec<String>) {
     notes.truncate(MAX_LISTED);
     (table, aborted, notes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options<'a>(only: &'a str, policy: &'a Policy) -> Options<'a> {
+        Options {
+            shared: None,
+            looks: 2,
+            seeds: 1,
+            only: Some(only),
+            policy,
+        }
+    }
+
+    #[test]
+    fn what_aborts_is_counted_and_listed() {
+        let policy = Policy::default();
+        let healthy = run(&options("worker pods", &policy)).unwrap();
+        assert_eq!((healthy.totals.n, healthy.totals.aborted_ever), (1, 0));
+        let (_, aborted, _) = healthy_changes(&options("change: none, worker", &policy));
+        assert_eq!(aborted, 0);
+
+        let mut broken = rollout(Kind::Worker, Share::Fixed(0.5), 3);
+        broken.canary.panics_after_ms = Some(1_000);
+        let split = Split {
+            source: "broken".to_owned(),
+            how: "at once".to_owned(),
+            what: What::Rollout(broken),
+        };
+        let outcome = split.judge(&options("", &policy));
+        let report = report(&[split], &[outcome], 2);
+        assert_eq!(
+            (report.totals.aborted_once, report.totals.aborted_ever),
+            (1, 1)
+        );
+        assert!(
+            report.notes[0].starts_with("aborted broken"),
+            "{:?}",
+            report.notes
+        );
+    }
+
+    #[test]
+    fn alternate_blocks_give_both_arms_half() {
+        let pieces = vec![b"GET /shop HTTP/1.1 200\n".to_vec(); 800];
+        let policy = Policy::default();
+        let judged = blocks(&pieces, 20, Assign::Alternate, &options("", &policy));
+        assert!(judged.enough && judged.ever.is_none());
+        assert!(
+            judged.why_once.contains("400 against 400"),
+            "{}",
+            judged.why_once
+        );
+    }
+}
