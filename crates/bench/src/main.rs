@@ -59,6 +59,8 @@ enum Command {
         stream: String,
         /// How much of it.
         bytes: u64,
+        /// The ordinary log.
+        ordinary: PathBuf,
     },
 }
 
@@ -179,8 +181,12 @@ fn run(command: Command) -> Result<bool> {
         Command::Accuracy(args) => accuracy_section(&args)?,
         Command::Pairs(args) => pairs_section(&args, false)?,
         Command::Memory => memory::table(&memory::measure(say)?).to_string(),
-        Command::MemoryChild { stream, bytes } => {
-            let (risen, templates) = memory::child(&stream, bytes)?;
+        Command::MemoryChild {
+            stream,
+            bytes,
+            ordinary,
+        } => {
+            let (risen, templates) = memory::child(&stream, bytes, &ordinary)?;
             format!("{risen} {templates}\n")
         }
         Command::Calibrate(args) => {

@@ -4,9 +4,12 @@
 //! else is in its memory, and says how far its high-water mark (`VmHWM`) rose
 //! over what it was before the first byte. Linux only.
 
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use judge::{ProfileOptions, Profiler, Window};
 
 use crate::corpus::{self, Flood};
@@ -66,6 +69,12 @@ pub struct Peak {
 /// When this binary cannot be started again, or a child fails.
 pub fn measure(mut said: impl FnMut(&str)) -> Result<Vec<Peak>> {
     let program = std::env::current_exe().context("cannot tell this program's own path")?;
+    // Made here and read there: what making it takes would hide what
+    // profiling it does.
+    let mut ordinary = tempfile::NamedTempFile::new().context("cannot make a file for a log")?;
+    ordinary
+        .write_all(&corpus::ordinary(ORDINARY_BYTES))
+        .context("cannot write a log")?;
     let mut peaks = Vec::new();
     for (key, name, _) in STREAMS {
         let mut peak = Peak {
@@ -77,6 +86,7 @@ pub fn measure(mut said: impl FnMut(&str)) -> Result<Vec<Peak>> {
             said(&format!("memory: {name}, {} MB", bytes / 1_000_000));
             let output = Command::new(&program)
                 .args(["memory-child", key, &bytes.to_string()])
+                .arg(ordinary.path())
                 .output()
                 .context("cannot start this program again")?;
             let said = String::from_utf8_lossy(&output.stdout);
@@ -95,19 +105,24 @@ pub fn measure(mut said: impl FnMut(&str)) -> Result<Vec<Peak>> {
     Ok(peaks)
 }
 
-/// In the child: profiles so many bytes of a stream; how far the high-water
+/// In the child: profiles so many bytes of a stream (of the log in `ordinary`,
+/// over and over, where it is that one); how far the high-water
 /// mark rose, and how many templates there were.
 ///
 /// # Errors
 /// When there is no such stream, or the system does not say how much memory is
 /// in use.
-pub fn child(key: &str, bytes: u64) -> Result<(u64, u64)> {
+pub fn child(key: &str, bytes: u64, ordinary: &Path) -> Result<(u64, u64)> {
     let known = STREAMS.iter().find(|(name, _, _)| *name == key);
     let (_, _, stream) = known.with_context(|| format!("there is no stream {key:?}"))?;
-    let ordinary = match stream {
-        Stream::Ordinary => corpus::ordinary(ORDINARY_BYTES),
-        Stream::Flood(_) => Vec::new(),
-    };
+    let opened =
+        || File::open(ordinary).with_context(|| format!("cannot read {}", ordinary.display()));
+    let mut file = opened()?;
+    ensure!(
+        file.metadata()?.len() > 0,
+        "{} is empty",
+        ordinary.display()
+    );
     let mut random = Random::new(77);
     let mut buffer = vec![0; 2 * CHUNK_BYTES];
     let (mut sent, mut number) = (0_u64, 0_u64);
@@ -116,10 +131,12 @@ pub fn child(key: &str, bytes: u64) -> Result<(u64, u64)> {
     while sent < bytes {
         match stream {
             Stream::Ordinary => {
-                let at = usize::try_from(sent).unwrap_or(0) % ordinary.len();
-                let end = (at + CHUNK_BYTES).min(ordinary.len());
-                profiler.push(&ordinary[at..end]);
-                sent += (end - at) as u64;
+                let length = file.read(&mut buffer[..CHUNK_BYTES])?;
+                if length == 0 {
+                    file = opened()?;
+                }
+                profiler.push(&buffer[..length]);
+                sent += length as u64;
             }
             Stream::Flood(flood) => {
                 buffer.clear();
@@ -183,10 +200,12 @@ mod tests {
 
     #[test]
     fn every_stream_can_be_profiled() {
+        let mut ordinary = tempfile::NamedTempFile::new().unwrap();
+        ordinary.write_all(&corpus::ordinary(1)[..150_000]).unwrap();
         for (key, _, _) in STREAMS {
-            let (_, templates) = child(key, 200_000).unwrap();
+            let (_, templates) = child(key, 200_000, ordinary.path()).unwrap();
             assert!(templates > 10, "{key}: {templates}");
         }
-        assert!(child("nothing of the kind", 1).is_err());
+        assert!(child("nothing of the kind", 1, ordinary.path()).is_err());
     }
 }
