@@ -14,6 +14,9 @@ use crate::strata::{Counts, Measure, Strata};
 /// Part of the promote rule's α that is spent on stable's share; the rest is
 /// the canary's.
 const STABLE_PART: f64 = 0.1;
+/// What the canary's share may be at most, however badly stable fails: beyond
+/// it nothing works, and nothing is to be promoted.
+const MAX_ALLOWED: f64 = 0.9;
 /// Exposure that is not asked for: a look further ahead than this is none.
 const MAX_MISSING: u64 = 1_000_000;
 
@@ -33,15 +36,10 @@ struct Shares {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promotion {
     pub met: bool,
-    /// Upper bound of the canary's share over what it may be, of the measure
-    /// that is closest to failing.
-    pub closeness: f64,
     /// The canary's share is itself above what stable's allows.
     pub beyond: bool,
     /// About how much more exposure of the canary would meet the rule.
     pub missing: Option<u64>,
-    /// Exposure of both arms in buckets where both have some.
-    pub compared: (u64, u64),
 }
 
 pub(crate) fn promotion(strata: &Strata, earlier: Option<&State>, policy: &Policy) -> Promotion {
@@ -52,10 +50,8 @@ pub(crate) fn promotion(strata: &Strata, earlier: Option<&State>, policy: &Polic
     };
     let mut promotion = Promotion {
         met: true,
-        closeness: 0.0,
         beyond: false,
         missing: Some(0),
-        compared: compared(strata),
     };
     for measure in [Measure::Errors, Measure::ServerErrors] {
         let shares = shares(strata, measure, earlier);
@@ -65,16 +61,20 @@ pub(crate) fn promotion(strata: &Strata, earlier: Option<&State>, policy: &Polic
             shares.n,
             policy.promote_alpha * (1.0 - STABLE_PART),
         );
-        promotion.met &= shares.n > 0.0 && shares.stable_n > 0.0 && upper <= allowed;
-        promotion.closeness = promotion
-            .closeness
-            .max(upper / allowed.max(f64::MIN_POSITIVE));
+        promotion.met &=
+            shares.stable_n > 0.0 && upper <= allowed && is_enough(shares.n, policy, margin);
         promotion.beyond |= shares.n > 0.0
             && shares.hits / shares.n > policy.promote_ratio * shares.stable + margin;
         let more = missing(shares, policy, margin);
         promotion.missing = promotion.missing.zip(more).map(|(a, b)| a.max(b));
     }
     promotion
+}
+
+/// Whether an error-free canary would be promoted on so much exposure. However
+/// badly stable fails, less shows nothing.
+fn is_enough(n: f64, policy: &Policy, margin: f64) -> bool {
+    n > 0.0 && upper_bound(0.0, n, policy.promote_alpha * (1.0 - STABLE_PART)) <= margin
 }
 
 /// What the canary's share may be.
@@ -84,22 +84,7 @@ fn allowed(shares: Shares, policy: &Policy, margin: f64) -> f64 {
         shares.stable_n,
         policy.promote_alpha * STABLE_PART,
     );
-    (policy.promote_ratio * stable + margin).min(1.0)
-}
-
-fn compared(strata: &Strata) -> (u64, u64) {
-    let mut compared = (0, 0);
-    for stratum in strata.buckets.values() {
-        let (stable, canary) = (
-            stratum.stable.served(strata.unit),
-            stratum.canary.served(strata.unit),
-        );
-        if stable > 0 && canary > 0 {
-            compared.0 += stable;
-            compared.1 += canary;
-        }
-    }
-    compared
+    (policy.promote_ratio * stable + margin).min(MAX_ALLOWED)
 }
 
 /// What speaks against an arm here: an error as a process starts as well, for
@@ -188,6 +173,7 @@ fn missing(shares: Shares, policy: &Policy, margin: f64) -> Option<u64> {
             then.n,
             policy.promote_alpha * (1.0 - STABLE_PART),
         ) <= allowed(then, policy, margin)
+            && is_enough(n, policy, margin)
     };
     if meets(shares.n) {
         return Some(0);

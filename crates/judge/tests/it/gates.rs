@@ -354,3 +354,25 @@ fn findings_are_limited() {
     );
     assert_eq!(judgement.findings.len(), judge::MAX_FINDINGS);
 }
+
+#[test]
+fn however_badly_stable_fails_little_exposure_and_nothing_but_failures_promote_nothing() {
+    let failing = |i: i64| format!("500 - blue {i}");
+    let rough = |i: i64| format!("{} - blue {i}", if i % 2 == 0 { 500 } else { 200 });
+    let served = |i: i64| format!("200 - blue {i}");
+    let decide = |stable: &dyn Fn(i64) -> String, canary: &dyn Fn(i64) -> String, n: i64| {
+        judge(
+            &[steady("s", 2000, 60_000, stable)],
+            &[steady("c", n, 60_000, canary)],
+            62_000,
+        )
+        .decision
+    };
+    assert_eq!(
+        decide(&failing, &failing, 2000),
+        Inconclusive,
+        "both are down"
+    );
+    assert_eq!(decide(&rough, &served, 40), Inconclusive, "forty requests");
+    assert_eq!(decide(&rough, &served, 600), Promote);
+}
