@@ -149,7 +149,7 @@ fn number(text: &mut impl Iterator<Item = u8>, digits: u32) -> Option<i64> {
     for _ in 0..digits {
         let byte = text.next()?;
         let value = DIGITS.iter().position(|digit| *digit == byte)?;
-        number = number << 6 | value as i64;
+        number = number << 6 | i64::try_from(value).ok()?;
     }
     Some(number)
 }

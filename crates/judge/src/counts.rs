@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::course::Spread;
 use crate::latency::Slot;
 use crate::miner::Join;
 
@@ -13,6 +14,8 @@ const EPISODE_MS: i64 = 1_000;
 const UNTIMED_EPISODE: u32 = 8;
 /// Gaps after which a template may be called regular.
 const MIN_GAPS: u32 = 4;
+/// Gaps after which nothing more is learnt of them.
+const MAX_GAPS: u32 = 2_048;
 /// Shortest mean gap of a heartbeat: steady traffic may come every few
 /// milliseconds as regularly as clockwork.
 const MIN_HEARTBEAT_MS: f64 = 900.0;
@@ -91,6 +94,8 @@ pub(crate) struct Counts {
     pub at_start: u64,
     pub first_ms: Option<i64>,
     pub last_ms: Option<i64>,
+    /// In which slices of the log's course.
+    pub spread: Spread,
     /// Where a request keeps its duration: `None` until one was looked at.
     pub slot: Option<Option<Slot>>,
     episode: Episode,
@@ -171,6 +176,7 @@ impl Join for Counts {
         }
         self.before += other.before;
         self.at_start += other.at_start;
+        self.spread.join(other.spread);
         self.first_ms = [self.first_ms, other.first_ms].into_iter().flatten().min();
         self.last_ms = [self.last_ms, other.last_ms].into_iter().flatten().max();
         // Two templates' gaps say nothing about their union's.
@@ -190,7 +196,11 @@ struct Gaps {
 
 impl Gaps {
     fn add(&mut self, gap_ms: i64) {
-        self.n = self.n.saturating_add(1);
+        // A timer is known by then, and so is traffic.
+        if self.n >= MAX_GAPS {
+            return;
+        }
+        self.n += 1;
         let gap = gap_ms as f64;
         let delta = gap - self.mean;
         self.mean += delta / f64::from(self.n);

@@ -9,22 +9,8 @@ use crate::policy::Policy;
 use crate::promotion::{Promotion, promotion};
 use crate::strata::{Measure, Strata};
 use crate::table::Table;
-use crate::{findings, gates, table, vetoes};
+use crate::{confidence, findings, gates, table, vetoes};
 
-/// Confidence is never above this on a small sample.
-const SMALL_SAMPLE_CONFIDENCE: f64 = 0.8;
-/// Exposure of the canary below which a sample is small.
-const SMALL_SAMPLE: u64 = 200;
-/// Errors of the canary below which a fired gate rests on a small sample.
-const SMALL_ERRORS: u64 = 10;
-/// Confidence of what a pod's state shows: the state is certain, that it is the
-/// canary's fault nearly so.
-const VETO_CONFIDENCE: f64 = 0.95;
-/// Lowest confidence of any judgement: a promote at one half would fail the
-/// condition `result > 0.50` that templates use.
-const MIN_CONFIDENCE: f64 = 0.51;
-/// Highest.
-const MAX_CONFIDENCE: f64 = 0.99;
 /// Newest complete buckets that the present rate is taken from.
 const RATE_BUCKETS: u32 = 6;
 
@@ -47,7 +33,7 @@ pub(crate) fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
             exposure: &exposure,
         },
     );
-    let confidence = confidence(decision, &vetoes, &outcome.gates, &promotion);
+    let confidence = confidence::confidence(decision, &vetoes, &outcome.gates, &exposure);
     Judgement {
         decision,
         confidence,
@@ -197,41 +183,4 @@ fn per_second(evidence: &Evidence, strata: &Strata) -> f64 {
     } else {
         0.0
     }
-}
-
-/// A plain formula until it is calibrated on labelled data: what the evidence
-/// leaves open, capped on small samples.
-fn confidence(
-    decision: Decision,
-    vetoes: &[Finding],
-    gates: &[Gate],
-    promotion: &Promotion,
-) -> f64 {
-    let confidence = match decision {
-        Decision::Inconclusive => MIN_CONFIDENCE,
-        Decision::Abort if !vetoes.is_empty() => VETO_CONFIDENCE,
-        Decision::Abort => gates
-            .iter()
-            .filter(|gate| gate.fired)
-            .map(|gate| {
-                // Odds of one to the root of the e-value: an e-value is no
-                // posterior, and models are wrong.
-                let confidence = 1.0 - 1.0 / (1.0 + (gate.log_e / 2.0).exp());
-                if gate.canary_count < SMALL_ERRORS {
-                    confidence.min(SMALL_SAMPLE_CONFIDENCE)
-                } else {
-                    confidence
-                }
-            })
-            .fold(MIN_CONFIDENCE, f64::max),
-        Decision::Promote => {
-            let confidence = 0.8 + 0.19 * (1.0 - promotion.closeness).clamp(0.0, 1.0).sqrt();
-            if promotion.compared.1.min(promotion.compared.0) < SMALL_SAMPLE {
-                confidence.min(SMALL_SAMPLE_CONFIDENCE)
-            } else {
-                confidence
-            }
-        }
-    };
-    confidence.clamp(MIN_CONFIDENCE, MAX_CONFIDENCE)
 }

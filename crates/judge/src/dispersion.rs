@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::course::Course;
+use crate::evidence::ArmEvidence;
 use crate::judgement::ExposureUnit;
 use crate::strata::{Counts, Errors, MEASURES, Measure, Stratum};
 
@@ -15,6 +17,8 @@ use crate::strata::{Counts, Errors, MEASURES, Measure, Stratum};
 const MIN_EPISODES: u64 = 5;
 /// Buckets of stable from which the spread between them is an estimate.
 const MIN_BUCKETS: u32 = 6;
+/// Errors of the canary from which its own dispersion is more than sparseness.
+const MIN_OWN_ERRORS: u64 = 20;
 /// Dispersion of slow requests and of what is said, where there are too few
 /// buckets to see one: a cache that is cold or a neighbour that is noisy makes
 /// several requests slow, and one piece of work says several things.
@@ -36,6 +40,22 @@ pub(crate) struct Dispersion([Option<f64>; MEASURES]);
 impl Dispersion {
     pub(crate) fn new(buckets: &BTreeMap<u32, Stratum>, unit: ExposureUnit) -> Self {
         Self(ALL.map(|measure| estimate(buckets, unit, measure)))
+    }
+
+    /// Of logs without a common time: the parts of a log take the place of
+    /// buckets. Where the canary fails often it shows bursts of its own, and
+    /// the larger dispersion counts.
+    pub(crate) fn of_parts(stable: &ArmEvidence, canary: &ArmEvidence) -> Self {
+        let mut all = [None; MEASURES];
+        all[Measure::Errors as usize] = between_parts(stable, MIN_EPISODES).map(|dispersion| {
+            let own = between_parts(canary, MIN_EPISODES)
+                .filter(|_| total_errors(canary) >= MIN_OWN_ERRORS);
+            own.map_or(dispersion, |own| own.max(dispersion))
+        });
+        for measure in [Measure::Slow, Measure::SlowTail, Measure::Said] {
+            all[measure as usize] = Some(ASSUMED);
+        }
+        Self(all)
     }
 
     /// Counts of an arm as so many independent ones.
@@ -84,6 +104,31 @@ fn estimate(buckets: &BTreeMap<u32, Stratum>, unit: ExposureUnit, measure: Measu
     }
     let rate = total.count as f64 / exposure;
     Some(pearson(buckets, unit, measure, rate, exposed_buckets))
+}
+
+fn total_errors(arm: &ArmEvidence) -> u64 {
+    let logs = arm.logs.iter().map(|log| &log.profile.course);
+    logs.flat_map(Course::errors_by_part).sum()
+}
+
+/// Pearson's χ² over its degrees of freedom of the errors of each part of an
+/// arm's logs; `None` where they are too few to tell.
+fn between_parts(arm: &ArmEvidence, least: u64) -> Option<f64> {
+    let parts: Vec<u64> = arm
+        .logs
+        .iter()
+        .flat_map(|log| log.profile.course.errors_by_part())
+        .collect();
+    let with_errors = parts.iter().filter(|errors| **errors > 0).count() as u64;
+    if parts.len() < MIN_BUCKETS as usize || with_errors < least {
+        return None;
+    }
+    let mean = parts.iter().sum::<u64>() as f64 / parts.len() as f64;
+    let sum: f64 = parts
+        .iter()
+        .map(|errors| (*errors as f64 - mean).powi(2) / mean)
+        .sum();
+    Some((sum / (parts.len() - 1) as f64).max(1.0))
 }
 
 fn pearson(

@@ -43,13 +43,16 @@ pub(crate) fn new_exception<'a>(
     if stable < policy.exception_min_stable {
         return None;
     }
-    // A job on a timer fails as often as it runs, and no traffic made it.
+    // A job on a timer fails as often as it runs, and no traffic made it: alone
+    // it says nothing of the work.
+    let work_is_missing = missing_work(rows) >= MISSING_WORK;
     let mut new: Vec<&Row> = rows
         .iter()
-        .filter(|row| row.has_trace() && row.canary.total() > 0 && row.regular != Some(true))
+        .filter(|row| row.has_trace() && row.canary.total() > 0)
+        .filter(|row| row.regular != Some(true) || work_is_missing)
         .collect();
     new.sort_by_key(|row| (Reverse(row.canary.total()), &row.text));
-    let occasions = new.iter().map(|row| row.canary.episodes()).max()?;
+    let occasions = new.iter().map(|row| row.canary.occasions).max()?;
     let least = match strata.unit {
         ExposureUnit::Events => policy.exception_min_share_events,
         _ => policy.exception_min_share,
@@ -60,7 +63,7 @@ pub(crate) fn new_exception<'a>(
     let (stable_5xx, canary_5xx) = strata.errors(Measure::ServerErrors);
     let requests_failed = canary_5xx > 0 && stable_5xx == 0;
     let defect = new.iter().find(|row| signs::is_defect(&row.exception));
-    let corroborated = requests_failed || missing_work(rows) >= MISSING_WORK;
+    let corroborated = requests_failed || work_is_missing;
     match defect {
         Some(row) => Some(row),
         None if corroborated => new.first().copied(),

@@ -6,6 +6,7 @@ use crate::access::Traffic;
 use crate::clock;
 pub use crate::counts::Cell;
 use crate::counts::{Counts, Episode};
+pub use crate::course::{Course, Spread};
 use crate::evidence::Window;
 use crate::frame::{Framer, Line};
 use crate::kind::Kind;
@@ -57,6 +58,8 @@ pub struct Profile {
     pub templates: Vec<Template>,
     /// How long its requests took, for each bucket that has any, in order.
     pub durations: Vec<Durations>,
+    /// How its failures are spread over its course.
+    pub course: Course,
     /// What it said over its own time, to be shown.
     pub history: History,
 }
@@ -119,6 +122,8 @@ pub struct Template {
     pub before: u64,
     /// Failures while its process was starting: told, and not tested.
     pub at_start: u64,
+    /// In which slices of the log's course it was seen.
+    pub spread: Spread,
     /// Counts, one for each bucket that has any, in order.
     pub cells: Vec<Cell>,
 }
@@ -188,6 +193,9 @@ struct Reader {
     server_error_episode: Episode,
     failure_episode: Episode,
     start: Start,
+    /// The slice of the course that is being read, and its last event.
+    slice: u32,
+    slice_ends_with: u64,
     profile: Profile,
 }
 
@@ -203,6 +211,8 @@ impl Reader {
             server_error_episode: Episode::default(),
             failure_episode: Episode::default(),
             start: Start::default(),
+            slice: 0,
+            slice_ends_with: 0,
             profile: Profile::default(),
         }
     }
@@ -297,6 +307,7 @@ impl Reader {
         } else {
             entry.counts.add(bucket, open.ms, self.profile.events);
         }
+        self.add_to_course(open.template, kind);
         self.profile.ends_in_traceback = kind.crash == Some(Crash::Traceback);
         self.add_to_history(open.ms, kind);
         if let Some(bin) = open.duration {
@@ -307,6 +318,33 @@ impl Reader {
         } else if failure || kind.traffic == Traffic::Request {
             self.add_to_tally(bucket, open.ms, kind);
         }
+    }
+
+    fn add_to_course(&mut self, template: u32, kind: Kind) {
+        if self.profile.events > self.slice_ends_with {
+            self.begin_slice();
+        }
+        let error = kind.level >= Level::Error;
+        self.profile
+            .course
+            .add(self.slice, error, error || kind.suspect);
+        self.miner.entries[template as usize].counts.spread.0 |= 1 << self.slice;
+    }
+
+    fn begin_slice(&mut self) {
+        let course = &mut self.profile.course;
+        self.slice = loop {
+            match course.slice_of(self.profile.events) {
+                Some(slice) => break slice,
+                None => course.widen(
+                    self.miner
+                        .entries
+                        .iter_mut()
+                        .map(|entry| &mut entry.counts.spread),
+                ),
+            }
+        };
+        self.slice_ends_with = (u64::from(self.slice) + 1) * course.slice_events;
     }
 
     fn add_to_history(&mut self, ms: Option<i64>, kind: Kind) {
@@ -401,6 +439,7 @@ impl Reader {
                 regular: entry.counts.regular(),
                 before: entry.counts.before,
                 at_start: entry.counts.at_start,
+                spread: entry.counts.spread,
                 cells: entry.counts.cells,
             })
             .collect();

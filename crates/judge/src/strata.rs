@@ -11,8 +11,10 @@ use crate::evidence::{ArmEvidence, Evidence};
 use crate::judgement::ExposureUnit;
 use crate::level::Level;
 use crate::slow::{self, Slow};
-use crate::table::{ArmCells, Row, Table};
+use crate::table::{ArmCells, Row, Table, counts_by_parts};
 
+/// Parts of a log's course below which it does not show how much it varies.
+const MIN_PARTS: usize = 6;
 /// DEBUG events are exposure only where both arms speak them alike: this many
 /// times as talkative at most, against what else both say.
 const MAX_DEBUG_RATIO: f64 = 2.0;
@@ -120,6 +122,9 @@ pub(crate) struct Strata {
     /// Median and 95th percentile of both arms' durations.
     pub slow: Slow,
     dispersion: Dispersion,
+    /// Logs without a common time that have too few parts to show their ups
+    /// and downs: what differs is told, and no gate acts on it.
+    pub too_short: bool,
 }
 
 impl Strata {
@@ -131,6 +136,10 @@ impl Strata {
             let arm = arm(evidence);
             seen_requests |= add_tallies(arm, complete, &mut all, of);
         }
+        let by_parts = counts_by_parts(evidence);
+        if by_parts {
+            set_parts(evidence, &mut all);
+        }
         take_off_ignored(table, complete, &mut all);
         let seen_events = add_rows(&table.rows, complete, &mut all);
         let slow = slow::add(evidence, warmup_ms, complete, &mut all);
@@ -139,12 +148,17 @@ impl Strata {
             (false, true) => ExposureUnit::Events,
             (false, false) => ExposureUnit::None,
         };
-        let dispersion = Dispersion::new(&all, unit);
+        let dispersion = if by_parts {
+            Dispersion::of_parts(&evidence.stable, &evidence.canary)
+        } else {
+            Dispersion::new(&all, unit)
+        };
         Self {
             unit,
             buckets: all,
             slow,
             dispersion,
+            too_short: by_parts && ARMS.iter().any(|(arm, _)| parts(arm(evidence)) < MIN_PARTS),
         }
     }
 
@@ -228,8 +242,11 @@ impl Strata {
 
 pub(crate) type ArmOf = fn(&mut Stratum) -> &mut Counts;
 
+/// An arm of evidence.
+type EvidenceOf = fn(&Evidence) -> &ArmEvidence;
+
 /// Both arms of evidence, beside those of a stratum.
-pub(crate) const ARMS: [(fn(&Evidence) -> &ArmEvidence, ArmOf); 2] = [
+pub(crate) const ARMS: [(EvidenceOf, ArmOf); 2] = [
     (|evidence| &evidence.stable, |stratum| &mut stratum.stable),
     (|evidence| &evidence.canary, |stratum| &mut stratum.canary),
 ];
@@ -261,6 +278,26 @@ fn add_tallies(
         );
     }
     seen
+}
+
+/// Parts of an arm's logs.
+fn parts(arm: &ArmEvidence) -> usize {
+    let courses = arm.logs.iter().map(|log| &log.profile.course);
+    courses.map(|course| course.errors_by_part().len()).sum()
+}
+
+/// Episodes of failures as parts of each log's course.
+fn set_parts(evidence: &Evidence, all: &mut BTreeMap<u32, Stratum>) {
+    for (arm, of) in ARMS {
+        let (mut errors, mut failures) = (0, 0);
+        for course in arm(evidence).logs.iter().map(|log| &log.profile.course) {
+            errors += course.error_parts();
+            failures += course.parts(course.failures);
+        }
+        let counts = of(all.entry(0).or_default());
+        counts.of_mut(Measure::Errors).episodes = errors;
+        counts.failure_episodes = failures;
+    }
 }
 
 /// Takes what the policy ignores off the tallies, which count all templates.
@@ -346,16 +383,18 @@ fn is_exposure(row: &Row, debug_counts: bool) -> bool {
         && row.regular != Some(true)
 }
 
+/// An arm's counts of a row.
+type CellsOf = fn(&Row) -> &ArmCells;
+
 /// Whether DEBUG is on in both arms alike.
 fn speaks_debug_alike(rows: &[Row]) -> bool {
-    let sum = |debug: bool, cells: fn(&Row) -> &ArmCells| -> f64 {
+    let sum = |debug: bool, cells: CellsOf| -> f64 {
         rows.iter()
             .filter(|row| is_exposure(row, true) && (row.level == Level::Debug) == debug)
             .map(|row| cells(row).total() as f64)
             .sum()
     };
-    let (stable, canary): (fn(&Row) -> &ArmCells, fn(&Row) -> &ArmCells) =
-        (|row| &row.stable, |row| &row.canary);
+    let (stable, canary): (CellsOf, CellsOf) = (|row| &row.stable, |row| &row.canary);
     if sum(false, stable) == 0.0 {
         // All that both say is DEBUG.
         return true;

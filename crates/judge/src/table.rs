@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::Traffic;
-use crate::evidence::{Arm, Evidence, LogProfile};
+use crate::evidence::{Arm, ArmEvidence, Evidence, LogProfile};
 use crate::level::Level;
 use crate::likeness::{self, Marks};
 use crate::policy::Policy;
@@ -56,6 +56,8 @@ pub(crate) struct ArmCells {
     pub at_start: u64,
     /// Events from before the window.
     pub before: u64,
+    /// Runs of events within a second: what a person would call occasions.
+    pub occasions: u64,
 }
 
 impl ArmCells {
@@ -77,6 +79,7 @@ impl ArmCells {
     fn join(&mut self, other: &Self) {
         self.at_start += other.at_start;
         self.before += other.before;
+        self.occasions += other.occasions;
         for (bucket, (count, episodes)) in &other.cells {
             let cell = self.cells.entry(*bucket).or_default();
             cell.0 += count;
@@ -107,7 +110,7 @@ impl Row {
         }
     }
 
-    fn add(&mut self, arm: Arm, pod: &str, template: &Template) {
+    fn add(&mut self, arm: Arm, pod: &str, template: &Template, parts: Option<u64>) {
         let cells = match arm {
             Arm::Stable => &mut self.stable,
             Arm::Canary => &mut self.canary,
@@ -117,7 +120,8 @@ impl Row {
         for cell in &template.cells {
             let own = cells.cells.entry(cell.bucket).or_default();
             own.0 += u64::from(cell.count);
-            own.1 += u64::from(cell.episodes);
+            own.1 += parts.unwrap_or(cell.episodes.into());
+            cells.occasions += u64::from(cell.episodes);
         }
         self.regular = both(self.regular, template.regular);
         if arm == Arm::Canary && template.total() > 0 {
@@ -253,7 +257,20 @@ pub(crate) fn build(evidence: &Evidence, policy: &Policy) -> Table {
     }
 }
 
+/// Whether episodes are parts of a log's course: where there is neither a
+/// common time nor a request to count, see [`crate::course`].
+pub(crate) fn counts_by_parts(evidence: &Evidence) -> bool {
+    let serves = |arm: &ArmEvidence| {
+        arm.logs
+            .iter()
+            .flat_map(|log| &log.profile.tallies)
+            .any(|tally| tally.requests > 0)
+    };
+    !evidence.window.is_aligned() && !serves(&evidence.stable) && !serves(&evidence.canary)
+}
+
 fn all_rows(evidence: &Evidence) -> Vec<Row> {
+    let by_parts = counts_by_parts(evidence);
     let mut rows: BTreeMap<_, Row> = BTreeMap::new();
     for (arm, logs) in [
         (Arm::Stable, &evidence.stable.logs),
@@ -261,6 +278,7 @@ fn all_rows(evidence: &Evidence) -> Vec<Row> {
     ] {
         for log in logs_in_order(logs) {
             for template in &log.profile.templates {
+                let parts = by_parts.then(|| log.profile.course.parts(template.spread));
                 let key = (
                     template.text.as_str(),
                     template.exception.as_str(),
@@ -272,7 +290,7 @@ fn all_rows(evidence: &Evidence) -> Vec<Row> {
                 );
                 rows.entry(key)
                     .or_insert_with(|| Row::new(template))
-                    .add(arm, &log.pod, template);
+                    .add(arm, &log.pod, template, parts);
             }
         }
     }

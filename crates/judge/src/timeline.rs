@@ -10,6 +10,9 @@ use crate::evidence::{ArmEvidence, Evidence};
 
 /// Slices of a history, and of a timeline, at most: what a picture can show.
 pub const MAX_SLICES: usize = 96;
+/// The same, as a span of slice numbers.
+const MAX_SPAN: i64 = 96;
+const _: () = assert!(MAX_SPAN.cast_unsigned() as usize == MAX_SLICES, "one limit");
 /// Narrowest slice, in milliseconds.
 const MIN_SLICE_MS: i64 = 1_000;
 /// Widest slice, in milliseconds (34 years): a wrong clock makes wide ones.
@@ -77,15 +80,19 @@ impl History {
         if self.slice_ms == 0 {
             self.slice_ms = MIN_SLICE_MS;
         }
-        let index = ms.div_euclid(self.slice_ms);
+        // A division less for nearly every event: it is in the last slice.
+        let slice_ms = self.slice_ms;
         if let Some((last, slice)) = self.slices.last_mut()
-            && *last == index
+            && last
+                .checked_mul(slice_ms)
+                .and_then(|start_ms| ms.checked_sub(start_ms))
+                .is_some_and(|within_ms| (0..slice_ms).contains(&within_ms))
         {
             slice.add(what);
             return;
         }
-        self.insert(index, what);
-        while self.span() > MAX_SLICES as i64 && self.slice_ms < MAX_SLICE_MS {
+        self.insert(ms.div_euclid(self.slice_ms), what);
+        while self.span() > MAX_SPAN && self.slice_ms < MAX_SLICE_MS {
             self.widen(self.slice_ms * 2);
         }
     }
@@ -138,7 +145,7 @@ pub fn timeline(evidence: &Evidence) -> Timeline {
         let first = first.or(history.slices.first().map(|slice| slice.0));
         last.saturating_sub(first.unwrap_or(last)).saturating_add(1)
     };
-    while longest(&stable).max(longest(&canary)) > MAX_SLICES as i64 && slice_ms < MAX_SLICE_MS {
+    while longest(&stable).max(longest(&canary)) > MAX_SPAN && slice_ms < MAX_SLICE_MS {
         slice_ms *= 2;
         for history in [&mut stable, &mut canary] {
             if history.slice_ms > 0 {

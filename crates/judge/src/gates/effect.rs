@@ -10,6 +10,8 @@ use crate::table::Row;
 /// Warnings, and events that the canary should have said, below which a rate
 /// says nothing.
 const MIN_COUNT: u64 = 10;
+/// Requests of each arm below which lines for each request say nothing.
+const MIN_SERVED: u64 = 30;
 
 /// Rates and counts of both arms, as (stable, canary).
 struct Effect {
@@ -47,6 +49,10 @@ pub(super) fn gate(
         GateKind::NewErrors => errors(new_failures(strata, rows), strata, policy),
         GateKind::ServerErrors => errors(strata.errors(Measure::ServerErrors), strata, policy),
         _ => errors(strata.errors(Measure::Errors), strata, policy),
+    };
+    let effect = Effect {
+        large: effect.large && !strata.too_short,
+        ..effect
     };
     finished(kind, log_e, effect, policy)
 }
@@ -121,7 +127,8 @@ fn duration(strata: &Strata, quantiles: (f64, f64), ratio: f64, policy: &Policy)
 fn silence(strata: &Strata, rows: &[Row], policy: &Policy) -> Effect {
     let counts = strata.errors(Measure::Said);
     let rates = rates(counts, strata.exposures());
-    let enough = counts.0 >= MIN_COUNT;
+    let (stable_served, canary_served) = strata.served();
+    let enough = counts.0 >= MIN_COUNT && stable_served.min(canary_served) >= MIN_SERVED;
     Effect {
         rates,
         counts,

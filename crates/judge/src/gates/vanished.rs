@@ -59,7 +59,9 @@ pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec
             .map(|log_e| (*log_e, place))
             .chain(std::iter::once((0.0, empty))),
     );
-    let enough = vanished.len() as u64 >= policy.vanished_min_templates && still_talks(rows);
+    let enough = vanished.len() as u64 >= policy.vanished_min_templates
+        && still_talks(rows)
+        && !strata.too_short;
     let fired = log_e >= threshold && enough;
     let rate = |count: u64, exposure: f64| {
         if exposure > 0.0 {

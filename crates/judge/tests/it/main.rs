@@ -3,6 +3,8 @@
 mod carrying;
 mod gates;
 mod lessons;
+mod occasions;
+mod other_gates;
 mod properties;
 mod scene;
 mod vetoes;
