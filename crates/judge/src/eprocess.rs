@@ -186,6 +186,49 @@ mod tests {
         assert_eq!(errors_until_fired(0.1), 3);
     }
 
+    const DOCS: &str = include_str!("../../../docs/how-the-judge-decides.md");
+
+    #[test]
+    fn the_docs_have_the_errors_that_fire_a_gate() {
+        for share in [0.5, 0.3, 0.1, 0.05] {
+            let mut row = format!("| {:.0} % |", share * 100.0);
+            for stable in [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0] {
+                let fires = (0..1000).find(|canary| {
+                    let mut mixture = Mixture::default();
+                    mixture.add(f64::from(*canary), stable, share);
+                    mixture.log_e() >= -(0.006_f64.ln())
+                });
+                row += &format!(" {} |", fires.unwrap());
+            }
+            assert!(DOCS.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_docs_have_the_exposure_that_promotes() {
+        let thousands = |n: u32| {
+            if n < 1000 {
+                n.to_string()
+            } else {
+                format!("{},{:03}", n / 1000, n % 1000)
+            }
+        };
+        for (what, margin) in [
+            ("requests, 2.5 points", 0.025),
+            ("events, 5 points", 0.05),
+            ("requests, `promoteMargin = 0.01`", 0.01),
+        ] {
+            let mut row = format!("| {what} |");
+            for hits in [0, 1, 2, 3, 5, 10, 20] {
+                let meets = |n: u32| upper_bound(f64::from(hits), f64::from(n), 0.045) <= margin;
+                // Rises with n: the first that meets it.
+                let n = (1.max(hits)..10_000).find(|n| meets(*n)).unwrap();
+                row += &format!(" {} |", thousands(n));
+            }
+            assert!(DOCS.contains(&row), "{row}");
+        }
+    }
+
     #[test]
     fn the_rule_is_a_distribution() {
         assert!((RULE.iter().map(|(_, weight)| weight).sum::<f64>() - 1.0).abs() < 1e-12);

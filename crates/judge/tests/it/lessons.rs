@@ -215,9 +215,28 @@ fn lesson_7_info_lines_can_carry_the_failure_and_error_words_the_opposite() {
 }
 
 #[test]
-fn lesson_8_a_canary_that_only_stops_talking_is_not_promoted() {
-    // The gates for vanished templates and silence are not there yet; until
-    // they are, what says too little is at least never promoted.
+fn lesson_8_a_failure_that_only_removes_lines_is_seen() {
+    // Every request is answered, and what its work said is gone.
+    let log = |pod, requests: i64, works: bool| {
+        let mut lines = Vec::new();
+        for i in 0..requests {
+            let ms = i * SPAN_MS / requests + (i * 7919) % 97;
+            lines.push((ms, format!("200 - blue {i}")));
+            lines.push((ms, format!("INFO cart {i} looked at")));
+            if works {
+                lines.push((ms, format!("INFO order {i} stored")));
+                lines.push((
+                    ms,
+                    format!("INFO invoice of order {i} sent to the customer"),
+                ));
+            }
+        }
+        Log { pod, lines }
+    };
+    let judgement = judge(&[log("s", 1000, true)], &[log("c", 500, false)], END_MS);
+    assert_eq!(judgement.decision, Abort, "{:?}", judgement.gates);
+    assert!(gate(&judgement, GateKind::Vanished).fired);
+    // And what says nothing at all is at least never promoted.
     let stable = [steady("s", 1000, SPAN_MS, |i| {
         format!("INFO order {i} stored")
     })];
