@@ -412,6 +412,12 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
     paired
 }
 
+/// Whether two texts share as many words as a message keeps when it is
+/// reworded.
+pub(crate) fn are_alike(a: &str, b: &str) -> bool {
+    shared_words(&words(a), &words(b)) >= MIN_REWORDED
+}
+
 /// The words of a text, in order: no level, no variable, no single letter.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = text

@@ -14,7 +14,7 @@ use crate::judgement::{ExposureUnit, Gate, GateKind};
 use crate::level::Level;
 use crate::policy::Policy;
 use crate::strata::Strata;
-use crate::table::Row;
+use crate::table::{self, Row};
 
 /// Places for templates; the most frequent of stable take them.
 const PLACES: usize = 128;
@@ -59,7 +59,7 @@ pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec
             .map(|log_e| (*log_e, place))
             .chain(std::iter::once((0.0, empty))),
     );
-    let enough = vanished.len() as u64 >= policy.vanished_min_templates
+    let enough = statements(rows, &vanished) >= policy.vanished_min_templates
         && still_talks(rows)
         && !strata.too_short;
     let fired = log_e >= threshold && enough;
@@ -92,6 +92,20 @@ pub(super) fn still_talks(rows: &[Row]) -> bool {
     rows.iter().any(|row| {
         row.level == Level::Info && row.traffic == Traffic::None && !row.canary.cells.is_empty()
     })
+}
+
+/// How many log statements these rows are, by their words: one statement with
+/// a few different words in one place ("paid by card", "paid by voucher") is
+/// several templates.
+fn statements(rows: &[Row], vanished: &[usize]) -> u64 {
+    let mut statements: Vec<&str> = Vec::new();
+    for index in vanished {
+        let text = rows[*index].text.as_str();
+        if !statements.iter().any(|other| table::are_alike(other, text)) {
+            statements.push(text);
+        }
+    }
+    statements.len() as u64
 }
 
 /// Logarithm of the e-value of "the canary does fewer kinds of things": of the
@@ -135,7 +149,7 @@ fn is_candidate(row: &Row) -> bool {
 fn log_e(strata: &Strata, row: &Row) -> f64 {
     let mut mixture = Mixture::default();
     for (bucket, stratum) in &strata.buckets {
-        let episodes = |cells: &crate::table::ArmCells| {
+        let episodes = |cells: &table::ArmCells| {
             cells
                 .cells
                 .get(bucket)

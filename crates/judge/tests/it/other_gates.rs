@@ -244,6 +244,18 @@ fn one_statement_that_was_removed_holds_the_canary_back_and_aborts_nothing() {
     let judgement = judge(&stable, &[working("c", 500, without)], END_MS);
     assert_eq!(judgement.decision, Inconclusive, "{:?}", judgement.gates);
     assert!(gate(&judgement, GateKind::Vanished).holds);
+    // One statement with another word in one place is still one.
+    let paid = |i: i64| {
+        let mut says = all_of_it(i);
+        says.push(["bill settled by card", "bill settled by a gift voucher"][(i % 2) as usize]);
+        says
+    };
+    let judgement = judge(
+        &[working("s", 1000, paid)],
+        &[working("c", 500, all_of_it)],
+        END_MS,
+    );
+    assert_eq!(judgement.decision, Inconclusive, "{:?}", judgement.gates);
     let scene = evidence(&stable, &[working("c", 500, without)], window(END_MS));
     let strict = Policy {
         vanished_min_templates: 1,
