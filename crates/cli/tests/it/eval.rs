@@ -56,7 +56,7 @@ fn verdicts_in_the_order_of_ids_and_a_table() {
     weak            1         1       0             0
     no label        1         1       0             0
 
-    of 3 decided: 1 wrong, Brier score 0.2972, expected calibration error 0.2916
+    of 3 decided: 1 wrong, Brier score 0.3078, expected calibration error 0.3034
 
     Wrong
       mislabelled (weak): canary promoted: 0/900 errors (stable 0/2,700)

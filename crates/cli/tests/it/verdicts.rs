@@ -27,7 +27,7 @@ fn the_shipped_healthy_canary_is_promoted() {
     assert_eq!(ran.code, PROMOTE, "{ran:?}");
     insta::assert_snapshot!(ran.out, @r"
     canary promoted: 0/900 errors (stable 0/2,700)
-    confidence 94 %
+    confidence 96 %
 
                   requests      errors     share
     canary             900           0     0.0 %
