@@ -64,9 +64,9 @@ fn verdicts_in_the_order_of_ids_and_a_table() {
     let verdicts = String::from_utf8(folder.read("verdicts.jsonl")).unwrap();
     insta::assert_snapshot!(verdicts, @r#"
     {"id":"bad","verdict":"abort","confidence":0.99}
-    {"id":"good","verdict":"promote","confidence":0.942}
-    {"id":"mislabelled","verdict":"promote","confidence":0.942}
-    {"id":"unknown","verdict":"promote","confidence":0.942}
+    {"id":"good","verdict":"promote","confidence":0.96}
+    {"id":"mislabelled","verdict":"promote","confidence":0.96}
+    {"id":"unknown","verdict":"promote","confidence":0.96}
     "#);
 }
 
