@@ -10,6 +10,7 @@ use judge::evidence::LeftOut;
 use judge::{Decision, Judgement};
 
 use crate::message;
+use crate::opinion::{Explained, Unasked};
 use crate::request::Gathered;
 
 /// Our conclusion, with its reason.
@@ -26,6 +27,8 @@ pub struct Verdict {
     pub waiting: Option<Waiting>,
     /// What the judge said.
     pub judgement: Judgement,
+    /// What models said of it, or why none was asked.
+    pub explained: Explained,
     /// What could not be read, or not to its end.
     pub left_out: Vec<LeftOut>,
 }
@@ -39,13 +42,39 @@ pub struct Waiting {
     pub retry_after: Option<Duration>,
 }
 
+/// What a promotion needs beside the judge's word, and how much a model may do.
+/// All of it can only make a verdict more careful, save
+/// [`model_may_settle`](Self::model_may_settle), which is the operator's alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Least confidence of a promotion, in percent, 0 to 99.
+    pub min_confidence: u8,
+    /// Least exposure of the canary for a promotion, in requests (or events).
+    pub min_requests: u64,
+    /// Whether models may settle a judgement that is inconclusive for want of
+    /// exposure. Never one of a canary that shows nothing, or more errors.
+    pub model_may_settle: bool,
+}
+
 /// The least and the greatest confidence, in percent: a promote at 50 would
 /// fail the condition `result > 0.50` that templates in use have.
 const CONFIDENCE_RANGE: (f64, f64) = (51.0, 99.0);
 
+/// The verdict where no model is configured.
+#[must_use]
+pub fn alone(judgement: Judgement, gathered: &Gathered) -> Verdict {
+    let explained = Explained::not_asked(Unasked::NotConfigured);
+    decide(judgement, gathered, explained, &Rules::default())
+}
+
 /// Makes the verdict.
 #[must_use]
-pub fn decide(judgement: Judgement, gathered: &Gathered) -> Verdict {
+pub fn decide(
+    judgement: Judgement,
+    gathered: &Gathered,
+    explained: Explained,
+    _rules: &Rules,
+) -> Verdict {
     // What was gathered may not carry a promotion, whatever the judge made of
     // it and of what earlier looks saw.
     let objection = match judgement.decision {
@@ -75,6 +104,7 @@ pub fn decide(judgement: Judgement, gathered: &Gathered) -> Verdict {
         waiting,
         left_out: gathered.left_out().to_vec(),
         judgement,
+        explained,
     }
 }
 
@@ -127,7 +157,7 @@ mod tests {
             ("few read", gathered(3, 3, 1), Decision::Inconclusive),
             ("no log is there", gathered(3, 0, 0), Decision::Inconclusive),
         ] {
-            let verdict = decide(judgement(Decision::Promote), &gathered);
+            let verdict = alone(judgement(Decision::Promote), &gathered);
             assert_eq!(verdict.decision, expected, "{what}");
             assert_eq!(
                 verdict.waiting.is_some(),
@@ -143,14 +173,14 @@ mod tests {
         let mut stable_unread = gathered(3, 3, 3);
         stable_unread.stable.logs_read = 0;
         assert_eq!(
-            decide(judgement(Decision::Promote), &stable_unread).decision,
+            alone(judgement(Decision::Promote), &stable_unread).decision,
             Decision::Inconclusive
         );
     }
 
     #[test]
     fn an_abort_stays_an_abort() {
-        let verdict = decide(judgement(Decision::Abort), &gathered(0, 3, 0));
+        let verdict = alone(judgement(Decision::Abort), &gathered(0, 3, 0));
         assert_eq!(verdict.decision, Decision::Abort);
         assert_eq!(verdict.waiting, None);
     }

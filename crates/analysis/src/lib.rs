@@ -15,7 +15,9 @@
 //! | --- | --- | --- |
 //! | [`cluster`] | evidence from a Kubernetes cluster | yes |
 //! | [`files`] | evidence from files and `kubectl` output | yes |
-//! | [`decide`](mod@decide) | judgement → verdict | no |
+//! | [`decide`](mod@decide) | judgement and opinions → verdict | no |
+//! | [`opinion`] | what models say of a judgement | no |
+//! | [`outbound`] | the one way out to servers that a person named | yes |
 //! | [`message`] | the reason in one line | no |
 //! | [`report`] | the reason in a page of text | no |
 //! | [`policy_file`] | thresholds from a file | no |
@@ -29,19 +31,24 @@ pub mod files;
 pub mod limits;
 pub mod message;
 pub mod objects;
+pub mod opinion;
+pub mod outbound;
 pub mod policy_file;
 pub mod report;
 pub mod request;
+mod secret;
 pub mod selector;
 pub mod steps;
 
 use judge::{Decision, Policy};
 
 pub use cluster::{Access, Cluster};
-pub use decide::{Verdict, Waiting, decide};
+pub use decide::{Rules, Verdict, Waiting, decide};
 pub use error::GatherError;
 pub use limits::Limits;
+pub use opinion::{Explained, Opinion};
 pub use request::{Earlier, Gathered, Request};
+pub use secret::Secret;
 pub use selector::Selector;
 
 /// One look at a canary in a cluster, from the first request to the verdict.
@@ -59,7 +66,7 @@ pub async fn analyse(
 ) -> Result<Look, GatherError> {
     let gathered = cluster.gather(request).await?; // I/O
     let judgement = judge::judge(&gathered.evidence, policy); // pure
-    let verdict = decide(judgement, &gathered); // pure
+    let verdict = decide::alone(judgement, &gathered); // pure
     Ok(Look {
         verdict,
         canary_start_ms: gathered.canary_start_ms,
@@ -70,7 +77,7 @@ pub async fn analyse(
 /// Judges evidence that is already there, as the command line does.
 #[must_use]
 pub fn judge_gathered(gathered: &Gathered, policy: &Policy) -> Verdict {
-    decide(judge::judge(&gathered.evidence, policy), gathered)
+    decide::alone(judge::judge(&gathered.evidence, policy), gathered)
 }
 
 /// What one look at a cluster gave.

@@ -1,7 +1,8 @@
 //! The line and the page that an on-call person reads.
 
+use analysis::decide::alone;
 use analysis::request::{Coverage, Gathered};
-use analysis::{Verdict, decide, message, report};
+use analysis::{Verdict, message, report};
 use judge::evidence::{Evidence, LeftOut, PodState};
 use judge::judgement::{
     Carried, Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, IgnoredEvents, Missing,
@@ -106,7 +107,7 @@ pub(crate) fn broken() -> Judgement {
 }
 
 fn line(judgement: Judgement) -> String {
-    decide(judgement, &gathered()).message
+    alone(judgement, &gathered()).message
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn the_page_says_what_holds_the_canary_back_and_what_is_ignored() {
         stable_count: 1_200,
         canary_count: 3,
     }];
-    let verdict: Verdict = decide(judgement, &gathered());
+    let verdict: Verdict = alone(judgement, &gathered());
     insta::assert_snapshot!(report::text(&verdict), @r"
     canary inconclusive: nothing can be said yet
     confidence 97 %
@@ -244,7 +245,7 @@ fn the_page() {
         what: "web-3/web".into(),
         why: "no answer within 15 s".into(),
     }];
-    let verdict: Verdict = decide(broken(), &gathered);
+    let verdict: Verdict = alone(broken(), &gathered);
     insta::assert_snapshot!(report::text(&verdict), @r"
     canary aborted: +4.7 pp errors (20/412 requests, stable 2/1,630), NullPointerException UserResource:39 in 3/3 pods, 0 in stable
     confidence 97 %

@@ -1,8 +1,9 @@
 //! The page for a browser: complete, alone, and safe from what it shows.
 
+use analysis::Verdict;
+use analysis::decide::alone;
 use analysis::policy_file::{self, PolicyFile};
 use analysis::report::{self, Page};
-use analysis::{Verdict, decide};
 use judge::Decision;
 use judge::evidence::{Arm, Evidence, LeftOut};
 use judge::judgement::{FindingClass, Gate, GateKind, IgnoredEvents};
@@ -45,7 +46,7 @@ fn hostile() -> String {
         stable_count: 1,
         canary_count: 2,
     });
-    let mut verdict = decide(judgement, &gathered);
+    let mut verdict = alone(judgement, &gathered);
     verdict.message = format!("canary aborted: {HOSTILE}");
     let mut policy = policy_file::parse(
         "[[ignore]]\ntemplate = \"0123456789\"\nreason = \"r\"\nuntil = 2026-12-31\n",
@@ -176,7 +177,7 @@ fn what_logs_say_stays_text() {
 
 #[test]
 fn the_page_loads_nothing() {
-    let verdict = decide(broken(), &gathered());
+    let verdict = alone(broken(), &gathered());
     let page = page(&verdict, &gathered().evidence, &PolicyFile::default());
     check_tags(&page);
     for text in [
@@ -212,7 +213,7 @@ fn the_verdict_comes_first_and_everything_is_there() {
             ..gate(kind, false)
         });
     }
-    let verdict = decide(judgement, &gathered);
+    let verdict = alone(judgement, &gathered);
     let page = page(&verdict, &gathered.evidence, &PolicyFile::default());
     check_tags(&page);
     let mut from = 0;
@@ -263,7 +264,7 @@ fn each_decision_has_its_own_words() {
             "Canary inconclusive",
         ),
     ] {
-        let verdict = decide(judgement(decision), &gathered());
+        let verdict = alone(judgement(decision), &gathered());
         let verdict = Verdict {
             decision,
             ..verdict
@@ -285,7 +286,7 @@ fn a_changed_policy_is_said() {
         [[ignore]]\nevent = \"BackOff\"\nreason = \"OPS-1\"\nuntil = 2026-12-31\n\
         [[ignore]]\nevent = \"Unhealthy\"\nreason = \"OPS-2\"\nuntil = 2025-12-31\n";
     let policy = policy_file::parse(text, jiff::civil::date(2026, 1, 1)).expect("a policy");
-    let verdict = decide(broken(), &gathered());
+    let verdict = alone(broken(), &gathered());
     let page = page(&verdict, &Evidence::default(), &policy);
     check_tags(&page);
     for text in [
@@ -309,7 +310,7 @@ fn long_lists_are_cut_and_say_so() {
             why: "why".into(),
         })
         .collect();
-    let verdict = decide(judgement, &gathered);
+    let verdict = alone(judgement, &gathered);
     let page = page(&verdict, &gathered.evidence, &PolicyFile::default());
     check_tags(&page);
     assert_eq!(page.matches("and 20 more").count(), 2);
