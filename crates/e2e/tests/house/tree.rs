@@ -94,3 +94,35 @@ fn make_help_lists_the_targets_that_readme_names() {
         }
     }
 }
+
+/// A document that says which test shows what must name tests that exist.
+#[test]
+fn compatibility_names_tests_that_exist() {
+    let document = read("docs/compatibility.md");
+    let scenarios = read("crates/e2e/tests/cluster/scenarios/mod.rs");
+    let mut named = 0;
+    let mut missing = Vec::new();
+    for quoted in document.split('`').skip(1).step_by(2) {
+        if let Some((file, function)) = quoted.split_once(".rs: ") {
+            named += 1;
+            let file = format!("{file}.rs");
+            let is_there =
+                root().join(&file).is_file() && read(&file).contains(&format!("fn {function}("));
+            if !is_there {
+                missing.push(quoted.to_owned());
+            }
+        }
+    }
+    let in_scenarios = document
+        .lines()
+        .filter_map(|line| line.rsplit_once('|')?.0.split_once("scenario"))
+        .flat_map(|(_, rest)| rest.split('`').skip(1).step_by(2));
+    for scenario in in_scenarios.filter(|name| !name.contains(' ')) {
+        named += 1;
+        if !scenarios.contains(&format!("\"{scenario}\"")) {
+            missing.push(scenario.to_owned());
+        }
+    }
+    assert!(missing.is_empty(), "no such test: {missing:#?}");
+    assert!(named > 20, "only {named} tests are named");
+}
