@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["analysis", "judge", "rollouts-plugin"]),
     ("demo-app", &[]),
     ("kube-stand-in", &[]),
+    ("model-stand-in", &[]),
     (
         "e2e",
         &[
@@ -31,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Ours that tests may use on top.
-const TESTS_MAY_USE: &[&str] = &["kube-stand-in", "rollouts-plugin"];
+const TESTS_MAY_USE: &[&str] = &["kube-stand-in", "model-stand-in", "rollouts-plugin"];
 
 /// What must not be reachable from a crate, at any distance, and why.
 const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
@@ -52,7 +53,13 @@ const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
     ),
     (
         "metric-ai",
-        &["axum", "ring", "openssl-sys", "kube-stand-in"],
+        &[
+            "axum",
+            "ring",
+            "openssl-sys",
+            "kube-stand-in",
+            "model-stand-in",
+        ],
         "the plugin is no server, and has one TLS provider",
     ),
     (
