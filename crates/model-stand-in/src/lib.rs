@@ -13,6 +13,8 @@
 //! | `POST /v1/chat/completions`, `/chat/completions` | OpenAI, SSE with `"stream": true` |
 //! | `GET /v1beta/models`, `GET /v1/models`, `/models` | the script's `models` |
 //!
+//! Gemini's `v1beta` may be `v1alpha` or `v1` as well.
+//!
 //! A request that the real API would refuse (a thought signature lost, a tool
 //! result left out, a schema that strict mode does not take) is refused here
 //! too, before any rule is looked at.

@@ -63,7 +63,7 @@ pub(crate) fn route(method: &Method, uri: &Uri) -> Route {
     match (path, method) {
         ("/v1/chat/completions" | "/chat/completions", &Method::POST) => Route::Chat,
         ("/v1/chat/completions" | "/chat/completions", _) => Route::WrongMethod(Api::OpenAi),
-        ("/v1beta/models", &Method::GET) => Route::Models(Api::Gemini),
+        ("/v1beta/models" | "/v1alpha/models", &Method::GET) => Route::Models(Api::Gemini),
         ("/v1/models" | "/models", &Method::GET) => Route::Models(Api::OpenAi),
         _ => Route::Unknown,
     }

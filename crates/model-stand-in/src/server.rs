@@ -209,11 +209,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn models(&self, api: Api) -> Reply {
-        let names = self.lock().script.models.clone();
+    fn models(&self, api: Api, headers: &HeaderMap) -> Reply {
+        let script = &self.lock().script;
         match api {
-            Api::Gemini => gemini::models(&names),
-            Api::OpenAi => openai::models(&names),
+            Api::Gemini => gemini::models(script, headers),
+            // Both APIs have their list at /v1/models: who brings Google's key
+            // asks for Google's.
+            Api::OpenAi if headers.contains_key(gemini::KEY_HEADER) => {
+                gemini::models(script, headers)
+            }
+            Api::OpenAi => openai::models(script, headers),
         }
     }
 
@@ -299,7 +304,7 @@ async fn answer(
     let (api, path) = match route::route(&parts.method, &parts.uri) {
         Route::Generate { model, form } => (Api::Gemini, Some((model, form))),
         Route::Chat => (Api::OpenAi, None),
-        Route::Models(api) => return Ok(response(shared.models(api))),
+        Route::Models(api) => return Ok(response(shared.models(api, &parts.headers))),
         Route::WrongMethod(api) => {
             return Ok(response(answer::error(api, 405, "Method Not Allowed")));
         }

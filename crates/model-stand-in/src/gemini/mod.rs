@@ -13,8 +13,11 @@ use serde_json::{Value, json};
 
 use crate::answer::{Reply, Request, Send};
 use crate::route::{Api, Form};
+use crate::script::Script;
 use crate::text::gather;
 
+/// The header that brings the key.
+pub(crate) const KEY_HEADER: &str = "x-goog-api-key";
 /// The models that a list names when the script names none.
 const USUAL_MODELS: [&str; 1] = ["gemini-3-flash-preview"];
 /// What a listed model says that it takes and gives, in tokens.
@@ -36,7 +39,7 @@ pub(crate) fn read(model: String, form: Form, headers: &HeaderMap, body: Value) 
         .into_iter()
         .find_map(|name| config.get(name))
         .cloned();
-    let key = headers.get("x-goog-api-key");
+    let key = headers.get(KEY_HEADER);
     Request {
         api: Api::Gemini,
         model,
@@ -56,13 +59,15 @@ fn gather_parts(content: &Value, out: &mut String) {
     }
 }
 
-/// The list of models.
-pub(crate) fn models(names: &[String]) -> Reply {
-    let usual = || USUAL_MODELS.iter().map(|name| (*name).to_owned()).collect();
-    let names: Vec<String> = if names.is_empty() {
-        usual()
-    } else {
-        names.to_vec()
+/// The list of models, for who may have it.
+pub(crate) fn models(script: &Script, headers: &HeaderMap) -> Reply {
+    let asked = read(String::new(), Form::Whole, headers, Value::Null);
+    if let Some(refusal) = rules::key(script, &asked) {
+        return refusal;
+    }
+    let names = match script.models.as_slice() {
+        [] => USUAL_MODELS.map(str::to_owned).to_vec(),
+        names => names.to_vec(),
     };
     let model = |name: &String| {
         json!({

@@ -17,7 +17,8 @@ pub(crate) fn refuse(script: &Script, request: &Request) -> Result<(), Box<Reply
     refused.map_or(Ok(()), |reply| Err(Box::new(reply)))
 }
 
-fn key(script: &Script, request: &Request) -> Option<Reply> {
+/// Refuses a wrong key.
+pub(super) fn key(script: &Script, request: &Request) -> Option<Reply> {
     let wanted = script.require_key.as_ref()?;
     match &request.key {
         None => Some(failure::error(

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Reply, Request, Send};
 use crate::route::Api;
+use crate::script::Script;
 use crate::text::gather;
 
 /// The models that a list names when the script names none.
@@ -61,13 +62,16 @@ fn gather_content(content: &Value, out: &mut String) {
     }
 }
 
-/// The list of models.
-pub(crate) fn models(names: &[String]) -> Reply {
-    let model = |name: &str| json!({"id": name, "object": "model", "created": CREATED_S, "owned_by": "openai"});
-    let models: Vec<Value> = if names.is_empty() {
-        USUAL_MODELS.iter().map(|name| model(name)).collect()
-    } else {
-        names.iter().map(|name| model(name)).collect()
+/// The list of models, for who may have it.
+pub(crate) fn models(script: &Script, headers: &HeaderMap) -> Reply {
+    if let Some(refusal) = rules::key(script, &read(headers, Value::Null)) {
+        return refusal;
+    }
+    let names = match script.models.as_slice() {
+        [] => USUAL_MODELS.map(str::to_owned).to_vec(),
+        names => names.to_vec(),
     };
+    let model = |name: &String| json!({"id": name, "object": "model", "created": CREATED_S, "owned_by": "openai"});
+    let models: Vec<Value> = names.iter().map(model).collect();
     Reply::json(200, &json!({"object": "list", "data": models}))
 }

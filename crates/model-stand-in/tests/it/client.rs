@@ -45,9 +45,14 @@ pub(crate) async fn send(server: &Server, head: &str, body: &[u8]) -> Option<Ans
     let mut socket = TcpStream::connect(server.address())
         .await
         .expect("it listens");
+    let key = if head.contains("/v1beta/") {
+        "x-goog-api-key: gemini-key"
+    } else {
+        "authorization: Bearer openai-key"
+    };
     let request = format!(
         "{head} HTTP/1.1\r\nhost: stand-in\r\nconnection: close\r\ncontent-length: {}\r\n\
-         x-goog-api-key: gemini-key\r\nauthorization: Bearer openai-key\r\n\r\n",
+         {key}\r\n\r\n",
         body.len()
     );
     socket

@@ -8,3 +8,4 @@ mod program;
 mod record;
 mod script;
 mod sdk;
+mod steps;

@@ -199,8 +199,10 @@ async fn a_key_and_a_known_model_are_asked_for() {
     let answer = post(&server, CHAT, &openai("hello")).await;
     assert_eq!(answer.status, 404);
     assert_eq!(answer.json()["error"]["code"], "model_not_found");
-    let models = get(&server, "/v1/models").await.json();
-    assert_eq!(models["data"][0]["id"], "other");
+    let models = get(&server, "/models").await;
+    assert_eq!(models.json()["data"][0]["id"], "other");
+    server.change(|script| script.require_key = Some("another-key".to_owned()));
+    assert_eq!(get(&server, "/models").await.status, 401);
 }
 
 #[tokio::test]

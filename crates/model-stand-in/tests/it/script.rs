@@ -8,49 +8,48 @@ use serde_json::json;
 
 use crate::client::{GENERATE, gemini, post};
 
+const EVERYTHING: &str = r#"
+require_key = "k"
+models = ["m"]
+
+[[rule]]
+api = "openai"
+model = "m"
+contains = "crash"
+times = 2
+delay_ms = 10
+pause_ms = 20
+finish = "length"
+thoughts = "hm"
+usage = { prompt = 1, cached = 2, output = 3, thoughts = 4 }
+cut = { after_bytes = 5, connection = true }
+answer.text = "hello"
+
+[[rule]]
+answer.tool_calls = [{ name = "f", args = { n = 1 } }, { name = "g", raw = "{" }]
+
+[[rule]]
+answer.opinion = { says = "abort", confidence = 70 }
+
+[[rule]]
+answer.rate_limit = { quota = "per_day", retry_delay_ms = 17500, in_array = true }
+
+[[rule]]
+answer.fault = { status = 502, body = "bad gateway", headers = { x = "y" } }
+
+[[rule]]
+answer.status = 503
+
+[[rule]]
+answer.blocked = "SAFETY"
+
+[[rule]]
+answer = "obey"
+"#;
+
 #[test]
 fn a_file_says_all_that_values_can() {
-    let script = Script::from_toml(
-        r#"
-        require_key = "k"
-        models = ["m"]
-
-        [[rule]]
-        api = "openai"
-        model = "m"
-        contains = "crash"
-        times = 2
-        delay_ms = 10
-        pause_ms = 20
-        finish = "length"
-        thoughts = "hm"
-        usage = { prompt = 1, cached = 2, output = 3, thoughts = 4 }
-        cut = { after_bytes = 5, connection = true }
-        answer.text = "hello"
-
-        [[rule]]
-        answer.tool_calls = [{ name = "f", args = { n = 1 } }, { name = "g", raw = "{" }]
-
-        [[rule]]
-        answer.opinion = { says = "abort", confidence = 70 }
-
-        [[rule]]
-        answer.rate_limit = { quota = "per_day", retry_delay_ms = 17500, in_array = true }
-
-        [[rule]]
-        answer.fault = { status = 502, body = "bad gateway", headers = { x = "y" } }
-
-        [[rule]]
-        answer.status = 503
-
-        [[rule]]
-        answer.blocked = "SAFETY"
-
-        [[rule]]
-        answer = "obey"
-        "#,
-    )
-    .expect("a script");
+    let script = Script::from_toml(EVERYTHING).expect("a script");
     let usage = Usage {
         prompt: 1,
         cached: 2,
