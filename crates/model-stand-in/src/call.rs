@@ -14,8 +14,9 @@ pub const MAX_CALLS: usize = 20_000;
 /// Largest body of a request in bytes: the real APIs take 20 MiB, and our
 /// prompts have a few KiB. A larger one is answered 413.
 pub const MAX_BODY_BYTES: usize = 20 << 20;
-/// Most bytes of bodies that are recorded: what comes after is answered 413.
-pub const MAX_RECORDED_BYTES: usize = 256 << 20;
+/// Most bytes of bodies that are recorded, 3 KiB for each of the calls: what
+/// comes after is answered 413.
+pub const MAX_RECORDED_BYTES: usize = 64 << 20;
 
 /// One request of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,5 +112,33 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.send_modify(|counts| counts.open -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call() -> Call {
+        Call {
+            api: Api::Gemini,
+            model: String::new(),
+            uri: String::new(),
+            streams: false,
+            headers: Vec::new(),
+            body: Value::Null,
+            text: String::new(),
+            status: None,
+        }
+    }
+
+    #[test]
+    fn no_more_calls_are_recorded_than_may_be() {
+        let mut calls = Calls::default();
+        for _ in 0..MAX_CALLS {
+            assert!(calls.add(call(), 1));
+        }
+        assert!(!calls.add(call(), 0));
+        assert_eq!(calls.all().len(), MAX_CALLS);
     }
 }

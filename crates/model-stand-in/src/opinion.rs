@@ -191,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_that_is_too_deep_is_not_followed() {
+        let mut schema = json!({"type": "boolean"});
+        for _ in 0..=MAX_DEPTH {
+            schema = json!({"type": "object", "properties": {"a": schema}});
+        }
+        let deep = written(Says::Promote, Some(&schema));
+        assert_eq!(deep.pointer(&"/a".repeat(MAX_DEPTH)), Some(&Value::Null));
+    }
+
+    #[test]
     fn agreeing_and_disagreeing_follow_the_prompt() {
         for (says, verdict) in [
             (Says::Agree, "abort"),

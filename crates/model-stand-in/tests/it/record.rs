@@ -1,6 +1,6 @@
 //! What is remembered of calls, and how much.
 
-use model_stand_in::{Answer, Api, MAX_BODY_BYTES, Rule, Script, StandIn};
+use model_stand_in::{Answer, Api, MAX_BODY_BYTES, MAX_RECORDED_BYTES, Rule, Script, StandIn};
 use serde_json::{Value, json};
 
 use crate::client::{CHAT, GENERATE, MODEL, gemini, get, openai, post, send};
@@ -51,7 +51,7 @@ async fn what_is_no_json_is_kept_as_text() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused() {
+async fn no_more_bytes_are_taken_or_recorded_than_may_be() {
     let server = StandIn::serve(Script::always(Answer::text("ok")))
         .await
         .expect("a port");
@@ -60,12 +60,16 @@ async fn a_body_that_is_too_large_is_refused() {
         body.push_str(&" ".repeat(bytes - body.len()));
         body
     };
-    for (bytes, status) in [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)] {
+    let fit = MAX_RECORDED_BYTES / MAX_BODY_BYTES;
+    let mut sizes = vec![(MAX_BODY_BYTES + 1, 413)];
+    sizes.extend(vec![(MAX_BODY_BYTES, 200); fit]);
+    sizes.push((MAX_BODY_BYTES, 413));
+    for (bytes, status) in sizes {
         let body = padded(bytes);
         let answer = send(&server, &format!("POST {GENERATE}"), body.as_bytes()).await;
         assert_eq!(answer.expect("an answer").status, status);
     }
-    assert_eq!(server.calls().len(), 1);
+    assert_eq!(server.calls().len(), fit);
 }
 
 #[tokio::test]
