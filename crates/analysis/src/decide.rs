@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use judge::evidence::LeftOut;
 use judge::{Decision, Judgement};
+use serde::{Deserialize, Serialize};
 
 use crate::message;
 use crate::opinion::{Explained, Unasked};
 use crate::request::Gathered;
 
 /// Our conclusion, with its reason.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// Go on, go back, or not known yet.
     pub decision: Decision,
@@ -34,7 +36,8 @@ pub struct Verdict {
 }
 
 /// What an inconclusive verdict waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Waiting {
     /// In one line: `needs about 340 more requests, 2 min at 3/s`.
     pub text: String,
@@ -45,7 +48,8 @@ pub struct Waiting {
 /// What a promotion needs beside the judge's word, and how much a model may do.
 /// All of it can only make a verdict more careful, save
 /// [`model_may_settle`](Self::model_may_settle), which is the operator's alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rules {
     /// Least confidence of a promotion, in percent, 0 to 99.
     pub min_confidence: u8,

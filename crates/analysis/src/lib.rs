@@ -16,6 +16,7 @@
 //! | [`cluster`] | evidence from a Kubernetes cluster | yes |
 //! | [`files`] | evidence from files and `kubectl` output | yes |
 //! | [`decide`](mod@decide) | judgement and opinions → verdict | no |
+//! | [`bundle`] | a verdict with all that it was made from, to be decided again | yes |
 //! | [`opinion`] | what models say of a judgement | no |
 //! | [`outbound`] | the one way out to servers that a person named | yes |
 //! | [`message`] | the reason in one line | no |
@@ -24,6 +25,7 @@
 //! | [`steps`] | when a rollout's last step can end | no |
 //! | [`selector`] | label selectors | no |
 
+pub mod bundle;
 pub mod cluster;
 pub mod decide;
 pub mod error;
@@ -42,6 +44,7 @@ pub mod steps;
 
 use judge::{Decision, Policy};
 
+pub use bundle::{Bundle, BundleError};
 pub use cluster::{Access, Cluster};
 pub use decide::{Rules, Verdict, Waiting, decide};
 pub use error::GatherError;

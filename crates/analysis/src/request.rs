@@ -3,6 +3,7 @@
 use judge::Evidence;
 use judge::evidence::LeftOut;
 use judge::judgement::Carried;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
 use crate::selector::Selector;
@@ -41,7 +42,8 @@ pub struct Earlier {
 }
 
 /// What was gathered: the judge's input, and how much of what was sought it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Gathered {
     /// The judge's input.
     pub evidence: Evidence,
@@ -66,7 +68,8 @@ impl Gathered {
 }
 
 /// How much of one arm was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// What was sought, in words for people: `pods with role=canary of rollout
     /// web, hash 5f6d…, in namespace shop`.
