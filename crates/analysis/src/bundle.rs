@@ -30,8 +30,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use error::BundleError;
 pub use file::{
-    MAX_BUNDLE_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES, PARTS_KEPT_MS, file_name, read, save,
-    write,
+    MAX_BUNDLE_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES, PARTS_KEPT_MS, bytes, file_name, read,
+    save, write,
 };
 pub use replay::{Difference, MAX_DIFFERENCES, Replayed, With, replay};
 

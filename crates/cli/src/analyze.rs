@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use analysis::Rules;
+use analysis::bundle::{self, About, Bundle, Terms};
 use analysis::files::{self, Sources};
 use analysis::judge_gathered;
 use analysis::report::{self, Page};
@@ -10,7 +12,7 @@ use judge::Decision;
 
 use crate::args::{AnalyzeConfig, Format, Input, Output};
 use crate::mend::Failure;
-use crate::{input, json, output, policy, progress, style};
+use crate::{input, json, mend, output, policy, progress, style};
 
 /// Reads, judges, writes the verdict; the exit code says it as well.
 ///
@@ -32,6 +34,16 @@ pub fn analyze(config: AnalyzeConfig) -> Result<ExitCode, Failure> {
         || files::read(sources),
     )?;
     let verdict = judge_gathered(&gathered, &policy.policy);
+    if let Some(file) = &config.bundle {
+        let terms = Terms {
+            policy: &policy.policy,
+            rules: &Rules::default(),
+        };
+        let at_ms = jiff::Timestamp::now().as_millisecond();
+        Bundle::of(About::default(), at_ms, &gathered, terms, &verdict)
+            .and_then(|bundle| bundle::save(file, &bundle))
+            .map_err(|error| mend::bundle(file, &error))?;
+    }
     output::write(
         &config.out,
         &rendered(

@@ -10,6 +10,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::mend::Failure;
 
+mod replay;
+
+pub use replay::{ReplayConfig, ReplayFormat};
+
 /// Most logs of one arm: more pods do not make a verdict surer, and each is a
 /// file to read.
 const MAX_LOGS: usize = 1_000;
@@ -28,6 +32,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum TypedCommand {
     Analyze(AnalyzeArgs),
+    Replay(replay::ReplayArgs),
     Eval(EvalArgs),
     Templates(TemplatesArgs),
     ExplainPolicy(ExplainPolicyArgs),
@@ -53,7 +58,9 @@ Examples:
       --format html --out verdict.html
   kubectl get pods -l role=canary -o json > canary-pods.json
   canary-judge analyze --stable stable.log --canary canary.log \\
-      --canary-pods canary-pods.json --format json | jq .message"
+      --canary-pods canary-pods.json --format json | jq .message
+  canary-judge analyze --stable stable.log --canary canary.log \\
+      --bundle verdict.bundle.json.gz"
 )]
 struct AnalyzeArgs {
     /// Logs of the version that serves now; `-` reads standard input
@@ -80,6 +87,10 @@ struct AnalyzeArgs {
     /// still goes to standard output
     #[arg(long, default_value = "-", value_name = "FILE")]
     out: PathBuf,
+    /// Also write the verdict with all that it was made from, redacted, as a
+    /// bundle that `replay` decides again; gzip if the name ends in .gz
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
     /// Whether to use colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     color: When,
@@ -229,6 +240,8 @@ enum When {
 pub enum Command {
     /// Judge files.
     Analyze(AnalyzeConfig),
+    /// Decide bundles again.
+    Replay(ReplayConfig),
     /// Judge labelled pairs of files.
     Eval(EvalConfig),
     /// Show what the lines of logs have in common.
@@ -252,6 +265,8 @@ pub struct AnalyzeConfig {
     pub format: Format,
     /// Where to.
     pub out: Output,
+    /// Where its bundle goes, if anywhere.
+    pub bundle: Option<PathBuf>,
     /// Whether the verdict is written in colours.
     pub color: bool,
     /// Whether somebody watches who wants to know that work goes on.
@@ -358,6 +373,7 @@ pub fn parse() -> Result<Command, Failure> {
 fn resolve(args: Args, surroundings: Surroundings) -> Result<Command, Failure> {
     match args.command {
         TypedCommand::Analyze(args) => args.resolve(surroundings).map(Command::Analyze),
+        TypedCommand::Replay(args) => Ok(Command::Replay(args.resolve(surroundings))),
         TypedCommand::Eval(args) => Ok(Command::Eval(EvalConfig {
             folder: args.folder,
             out: args.out.map(Output::of),
@@ -394,6 +410,7 @@ impl AnalyzeArgs {
             events: self.events,
             policy: self.policy.path(),
             format: self.format,
+            bundle: self.bundle,
             color: match self.color {
                 When::Always => true,
                 When::Never => false,

@@ -10,6 +10,7 @@ mod mend;
 mod output;
 mod policy;
 mod progress;
+mod replay;
 mod style;
 mod templates;
 
@@ -23,6 +24,9 @@ use crate::mend::Failure;
 /// and 3 are verdicts.
 const FAILED: u8 = 2;
 
+/// Exit code of `replay` when a verdict is not what it was.
+const DIFFERENT: u8 = 4;
+
 fn main() -> ExitCode {
     args::parse().and_then(run).unwrap_or_else(|failure| {
         // Where stderr is closed there is nobody left to tell; the exit
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Analyze(config) => analyze::analyze(config),
+        Command::Replay(config) => replay::replay(&config),
         Command::Eval(config) => eval::eval(&config),
         Command::Templates(config) => templates::templates(config),
         Command::ExplainPolicy(config) => explain_policy::explain_policy(&config),

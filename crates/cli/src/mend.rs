@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
 
+use std::path::Path;
+
 use analysis::GatherError;
+use analysis::bundle::BundleError;
 use analysis::message::one_line;
 
 /// Longest that a failure's text gets, in bytes: paths and parser messages
@@ -69,6 +72,49 @@ impl From<GatherError> for Failure {
     fn from(error: GatherError) -> Self {
         let hint = hint(&error);
         Self::caused(&error, hint)
+    }
+}
+
+/// What went wrong with a bundle, naming its file.
+pub fn bundle(file: &Path, error: &BundleError) -> Failure {
+    let name = file.display();
+    let hint = match error {
+        BundleError::Serialise(_) => return Failure::defect(error),
+        BundleError::Read { source, .. } => {
+            let hint = match source.kind() {
+                ErrorKind::NotFound => {
+                    "check the path; `canary-judge analyze --bundle FILE` and the plugin write bundles"
+                }
+                ErrorKind::PermissionDenied => {
+                    "bundles are readable by who made them only: run this as that user, or copy the file"
+                }
+                ErrorKind::InvalidInput | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => {
+                    "the file is damaged: copy it again from where it was written"
+                }
+                _ => "copy it to a local disk and try again",
+            };
+            return Failure::caused(error, hint);
+        }
+        BundleError::Write { .. } | BundleError::MakeRoom { .. } => {
+            return Failure::caused(error, "name a file in a folder that is there and writable");
+        }
+        BundleError::Changed => {
+            "use the file as it was written; what was edited, or copied as text, proves nothing any more"
+        }
+        BundleError::OtherVersion { .. } => {
+            "replay it with the version that made it (`canary-judge --version` says which this is)"
+        }
+        BundleError::NoBundle(_) => {
+            "give files that `canary-judge analyze --bundle FILE` or the plugin wrote"
+        }
+        BundleError::TooLarge { .. } | BundleError::OutOfBounds { .. } => {
+            "no verdict of a rollout is made from so much: judge fewer or shorter logs"
+        }
+    };
+    let text = Failure::caused(error, hint);
+    Failure {
+        text: format!("{name}: {}", text.text),
+        ..text
     }
 }
 

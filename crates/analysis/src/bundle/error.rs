@@ -12,7 +12,7 @@ pub enum BundleError {
     #[error("failed to write the bundle as JSON")]
     Serialise(#[source] serde_json::Error),
     /// The bundle, or the file, is larger than any that is written.
-    #[error("the bundle is larger than {limit_mib} MiB")]
+    #[error("it is larger than {limit_mib} MiB")]
     TooLarge {
         /// The limit, in MiB.
         limit_mib: u64,

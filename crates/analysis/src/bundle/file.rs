@@ -95,6 +95,15 @@ pub fn save(path: &Path, bundle: &Bundle) -> Result<(), BundleError> {
 ///
 /// [`BundleError`], as [`Bundle::from_bytes`], or the file cannot be read.
 pub fn read(path: &Path) -> Result<Bundle, BundleError> {
+    Bundle::from_bytes(&bytes(path, MAX_BUNDLE_BYTES)?)
+}
+
+/// What a file holds, plain or gzip, at most `limit_bytes` of it, unpacked.
+///
+/// # Errors
+///
+/// [`BundleError::Read`], or [`BundleError::TooLarge`] when there is more.
+pub fn bytes(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
     let failed = |source| BundleError::Read {
         file: path.display().to_string(),
         source,
@@ -110,16 +119,21 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
     let mut bytes = Vec::new();
     // One byte more tells a file that is full from one that goes on; so a
     // small file that unpacks to gigabytes costs no more than the limit.
-    let limit_bytes = MAX_BUNDLE_BYTES + 1;
+    let taken = limit_bytes.saturating_add(1);
     if is_gzip {
         MultiGzDecoder::new(io::BufReader::new(whole))
-            .take(limit_bytes)
+            .take(taken)
             .read_to_end(&mut bytes)
     } else {
-        whole.take(limit_bytes).read_to_end(&mut bytes)
+        whole.take(taken).read_to_end(&mut bytes)
     }
     .map_err(failed)?;
-    Bundle::from_bytes(&bytes)
+    if bytes.len() as u64 > limit_bytes {
+        return Err(BundleError::TooLarge {
+            limit_mib: limit_bytes >> 20,
+        });
+    }
+    Ok(bytes)
 }
 
 /// The name of a bundle in a folder: time, namespace, rollout, and eight digits

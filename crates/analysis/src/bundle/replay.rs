@@ -13,6 +13,10 @@ use crate::opinion::{Answer, Explained};
 /// Differences that are told; a verdict that differs in more is another one.
 pub const MAX_DIFFERENCES: usize = 20;
 
+/// How far apart, relative to the larger, two decimals are that differ by their
+/// arithmetic alone: sums of some thousand terms, each right to 16 digits.
+const ROUNDING: f64 = 1e-9;
+
 /// Bytes of a value in a difference.
 const MAX_VALUE_BYTES: usize = 160;
 
@@ -47,6 +51,14 @@ impl Replayed {
     pub fn is_same(&self) -> bool {
         self.differences.is_empty()
     }
+
+    /// Whether both verdicts are the same but for the last digits of numbers.
+    #[must_use]
+    pub fn is_same_but_for_rounding(&self) -> bool {
+        self.differences
+            .iter()
+            .all(|difference| difference.is_rounding)
+    }
 }
 
 /// One field in which two verdicts differ; all text in one line.
@@ -58,6 +70,10 @@ pub struct Difference {
     pub recorded: String,
     /// What it is now.
     pub now: String,
+    /// Whether both are numbers that differ in their last digits only: the
+    /// logarithms of another C library (a static build beside one that is not)
+    /// or of another processor.
+    pub is_rounding: bool,
 }
 
 /// Judges and decides again, from the bundle alone.
@@ -87,6 +103,7 @@ pub fn replay(bundle: &Bundle, with: With<'_>) -> Result<Replayed, BundleError> 
                 field: "(the form)".to_owned(),
                 recorded: format!("{} bytes", bundle.verdict.json().len()),
                 now: format!("{} bytes", now.json().len()),
+                is_rounding: false,
             });
         }
     }
@@ -137,7 +154,16 @@ fn compare(path: &str, recorded: Option<&Value>, now: Option<&Value>, into: &mut
             field: one_line(path, MAX_PATH_BYTES),
             recorded: shown(recorded),
             now: shown(now),
+            is_rounding: is_rounding(recorded, now),
         }),
+    }
+}
+
+fn is_rounding(recorded: Option<&Value>, now: Option<&Value>) -> bool {
+    let decimal = |value: Option<&Value>| value.filter(|value| value.is_f64())?.as_f64();
+    match (decimal(recorded), decimal(now)) {
+        (Some(a), Some(b)) => (a - b).abs() <= ROUNDING * a.abs().max(b.abs()),
+        _ => false,
     }
 }
 

@@ -246,6 +246,28 @@ fn a_forged_verdict_is_seen_when_it_is_decided_again() {
 }
 
 #[test]
+fn the_last_digits_of_a_number_are_told_from_another_verdict() {
+    let bundle = bundle(10);
+    let gates = &replay(&bundle, With::default())
+        .unwrap()
+        .verdict
+        .judgement
+        .gates;
+    let number = gates.iter().find(|gate| gate.fired).unwrap().log_e;
+    for (factor, is_rounding) in [(1.0 + 1e-13, true), (1.0 + 1e-6, false)] {
+        let bytes = forged(&bundle, |text| {
+            let name = |number| serde_json::to_string(&number).unwrap();
+            let edited = text.replacen(&name(number), &name(number * factor), 1);
+            assert_ne!(edited, text);
+            edited
+        });
+        let replayed = replay(&Bundle::from_bytes(&bytes).unwrap(), With::default()).unwrap();
+        assert!(!replayed.is_same());
+        assert_eq!(replayed.is_same_but_for_rounding(), is_rounding);
+    }
+}
+
+#[test]
 fn another_policy_gives_another_verdict() {
     let bundle = bundle(0);
     let strict = Policy {

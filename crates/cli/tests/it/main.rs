@@ -5,6 +5,7 @@
 mod errors;
 mod eval;
 mod policy;
+mod replay;
 mod templates;
 mod verdicts;
 
