@@ -11,8 +11,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::mend::Failure;
 
 mod replay;
+mod report;
 
 pub use replay::{ReplayConfig, ReplayFormat};
+pub use report::{ReportConfig, ReportFormat};
 
 /// Most logs of one arm: more pods do not make a verdict surer, and each is a
 /// file to read.
@@ -33,6 +35,7 @@ struct Args {
 enum TypedCommand {
     Analyze(AnalyzeArgs),
     Replay(replay::ReplayArgs),
+    Report(report::ReportArgs),
     Eval(EvalArgs),
     Templates(TemplatesArgs),
     ExplainPolicy(ExplainPolicyArgs),
@@ -242,6 +245,8 @@ pub enum Command {
     Analyze(AnalyzeConfig),
     /// Decide bundles again.
     Replay(ReplayConfig),
+    /// Count how often verdicts were right.
+    Report(ReportConfig),
     /// Judge labelled pairs of files.
     Eval(EvalConfig),
     /// Show what the lines of logs have in common.
@@ -374,6 +379,7 @@ fn resolve(args: Args, surroundings: Surroundings) -> Result<Command, Failure> {
     match args.command {
         TypedCommand::Analyze(args) => args.resolve(surroundings).map(Command::Analyze),
         TypedCommand::Replay(args) => Ok(Command::Replay(args.resolve(surroundings))),
+        TypedCommand::Report(args) => args.resolve(surroundings).map(Command::Report),
         TypedCommand::Eval(args) => Ok(Command::Eval(EvalConfig {
             folder: args.folder,
             out: args.out.map(Output::of),

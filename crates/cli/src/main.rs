@@ -11,6 +11,7 @@ mod output;
 mod policy;
 mod progress;
 mod replay;
+mod report;
 mod style;
 mod templates;
 
@@ -40,6 +41,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Analyze(config) => analyze::analyze(config),
         Command::Replay(config) => replay::replay(&config),
+        Command::Report(config) => report::report(&config),
         Command::Eval(config) => eval::eval(&config),
         Command::Templates(config) => templates::templates(config),
         Command::ExplainPolicy(config) => explain_policy::explain_policy(&config),

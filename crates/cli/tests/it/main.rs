@@ -6,6 +6,7 @@ mod errors;
 mod eval;
 mod policy;
 mod replay;
+mod report;
 mod templates;
 mod verdicts;
 
