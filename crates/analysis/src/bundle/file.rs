@@ -1,7 +1,7 @@
 //! Bundles on disk: one file each, plain JSON or gzip.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,30 +108,36 @@ pub fn bytes(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
         file: path.display().to_string(),
         source,
     };
-    let mut head = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    (&file)
-        .take(GZIP.len() as u64)
-        .read_to_end(&mut head)
+    let bytes = File::open(path)
+        .and_then(|file| unpacked(file, limit_bytes))
         .map_err(failed)?;
-    let is_gzip = head == GZIP;
-    let whole = io::Cursor::new(head).chain(file);
-    let mut bytes = Vec::new();
-    // One byte more tells a file that is full from one that goes on; so a
-    // small file that unpacks to gigabytes costs no more than the limit.
-    let taken = limit_bytes.saturating_add(1);
-    if is_gzip {
-        MultiGzDecoder::new(io::BufReader::new(whole))
-            .take(taken)
-            .read_to_end(&mut bytes)
-    } else {
-        whole.take(taken).read_to_end(&mut bytes)
-    }
-    .map_err(failed)?;
     if bytes.len() as u64 > limit_bytes {
         return Err(BundleError::TooLarge {
             limit_mib: limit_bytes >> 20,
         });
+    }
+    Ok(bytes)
+}
+
+/// What can be read, plain or gzip, and no more than one byte above the limit:
+/// that one tells what is full from what goes on. So a small file that unpacks
+/// to gigabytes costs no more than the limit.
+pub(super) fn unpacked(mut reader: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    reader
+        .by_ref()
+        .take(GZIP.len() as u64)
+        .read_to_end(&mut head)?;
+    let is_gzip = head == GZIP;
+    let whole = io::Cursor::new(head).chain(reader);
+    let taken = limit_bytes.saturating_add(1);
+    let mut bytes = Vec::new();
+    if is_gzip {
+        MultiGzDecoder::new(io::BufReader::new(whole))
+            .take(taken)
+            .read_to_end(&mut bytes)?;
+    } else {
+        whole.take(taken).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 
 use judge::evidence::{LogProfile, MetricSamples, Window, Worse};
@@ -383,6 +383,37 @@ fn depth_and_size_are_bounded() {
     }
     encoder.finish().unwrap();
     assert!(matches!(read(&bomb), Err(BundleError::TooLarge { .. })));
+    assert!(matches!(
+        bytes(&bomb, 10),
+        Err(BundleError::TooLarge { .. })
+    ));
+}
+
+/// Fails the one who reads on and on.
+struct Endless(u64);
+
+impl Read for Endless {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(into.len() as u64)
+            .ok_or_else(|| std::io::Error::other("read far beyond the limit"))?;
+        into.fill(b' ');
+        Ok(into.len())
+    }
+}
+
+#[test]
+fn what_has_no_end_is_not_read_to_its_end() {
+    let limit_bytes = 100_000;
+    let read = file::unpacked(Endless(4 * limit_bytes), limit_bytes).unwrap();
+    assert_eq!(read.len() as u64, limit_bytes + 1);
+    // And so where it is packed: what unpacks to ten times the limit.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&vec![b' '; 1_000_000]).unwrap();
+    let packed = encoder.finish().unwrap();
+    let read = file::unpacked(&packed[..], limit_bytes).unwrap();
+    assert_eq!(read.len() as u64, limit_bytes + 1);
 }
 
 #[test]
@@ -456,10 +487,10 @@ fn the_oldest_bundles_make_room_and_nothing_else_is_touched() {
     assert!(file(fresh).exists(), "another process may be writing it");
 
     // By size: one file that says it is as large as the whole folder may be.
-    let large = fs::File::create(file(&old(1))).unwrap();
+    let large = fs::File::create(file(&old(5))).unwrap();
     large.set_len(MAX_FOLDER_BYTES).unwrap();
     let earlier = bundle_of(&gathered(0), AT_MS - 1_000);
     write(folder.path(), &earlier).unwrap();
-    assert!(!file(&old(1)).exists());
-    assert!(file(&old(3)).exists() && path.exists());
+    assert!(!file(&old(5)).exists());
+    assert!(file(&old(6)).exists() && path.exists());
 }

@@ -308,7 +308,8 @@ mod tests {
     #[test]
     fn every_rule_can_keep_it_from_being_enforced() {
         assert_eq!(fit().earned().held, Held::Yes);
-        let cases: [(&str, Held, fn(&mut Tally)); 6] = [
+        type Change = fn(&mut Tally);
+        let cases: [(&str, Held, Change); 6] = [
             ("too few", Held::NotYet, |t| t.right_promotes = 12),
             ("a false abort", Held::No, |t| t.false_aborts = 1),
             ("five aborts", Held::NotYet, |t| t.right_aborts = 5),

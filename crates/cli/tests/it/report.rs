@@ -109,95 +109,98 @@ fn one(run: &Run, others: &[Value]) -> Value {
     as_json(&folder, &["runs.json"])["all"].clone()
 }
 
-#[test]
-fn what_became_of_a_rollout_says_whether_a_verdict_was_right() {
+/// What was said, what is known besides, and what that makes of it.
+fn fates() -> Vec<(&'static str, Run, Vec<Value>, &'static str)> {
     let stable = |hash| rollout("web", hash, hash, false);
     let aborted = |hash| rollout("web", hash, "h0", true);
+    let ours = |ours, other| Run {
+        ours,
+        phase: if ours == "Failed" || other == Some("Failed") {
+            "Failed"
+        } else {
+            "Successful"
+        },
+        other,
+        ..Run::default()
+    };
     let dry = |ours| Run {
         ours,
         dry_run: true,
         ..Run::default()
     };
-    let failed_by_us = Run {
-        ours: "Failed",
-        phase: "Failed",
-        ..Run::default()
-    };
-    let cases: Vec<(&str, Run, Vec<Value>, &str)> = vec![
-        (
+    let (good, bad) = ("Successful", "Failed");
+    let case = |what, run, others, field| (what, run, others, field);
+    vec![
+        case(
             "promoted, and it serves",
-            Run::default(),
+            ours(good, None),
             vec![stable("h1")],
             "right",
         ),
-        (
+        case(
             "promoted, and nothing stopped it",
-            Run::default(),
+            ours(good, None),
             vec![],
             "right",
         ),
-        (
-            "promoted, and a person aborted it",
-            Run::default(),
+        case(
+            "promoted, aborted by a person",
+            ours(good, None),
             vec![aborted("h1")],
             "missed",
         ),
-        (
-            "promoted, and another metric failed",
-            Run {
-                phase: "Failed",
-                other: Some("Failed"),
-                ..Run::default()
-            },
+        case(
+            "promoted, another metric failed",
+            ours(good, Some(bad)),
             vec![],
             "missed",
         ),
-        (
-            "aborted, which was carried out",
-            Run { ..failed_by_us },
+        case(
+            "an abort carried out",
+            ours(bad, None),
             vec![aborted("h1")],
             "carriedOut",
         ),
-        (
-            "aborted, and another metric failed as well",
-            Run {
-                ours: "Failed",
-                phase: "Failed",
-                other: Some("Failed"),
-                ..Run::default()
-            },
-            vec![aborted("h1")],
+        case(
+            "aborted by another metric too",
+            ours(bad, Some(bad)),
+            vec![],
             "rightAborts",
         ),
-        (
+        case(
             "aborted, retried, and it serves",
-            Run {
-                ours: "Failed",
-                phase: "Failed",
-                ..Run::default()
-            },
+            ours(bad, None),
             vec![stable("h1")],
             "falseAborts",
         ),
-        (
+        case(
             "a dry abort of what serves",
-            dry("Failed"),
+            dry(bad),
             vec![stable("h1")],
             "falseAborts",
         ),
-        (
+        case(
             "a dry abort of what was aborted",
-            dry("Failed"),
+            dry(bad),
             vec![aborted("h1")],
             "rightAborts",
         ),
-    ];
-    for (what, run, others, field) in cases {
+    ]
+}
+
+#[test]
+fn what_became_of_a_rollout_says_whether_a_verdict_was_right() {
+    for (what, run, others, field) in fates() {
         let all = one(&run, &others);
         assert_eq!(all[field], 1, "{what}: {all}");
         let known = field != "carriedOut";
         assert_eq!(all["known"], u8::from(known), "{what}: {all}");
     }
+    let dry = |ours| Run {
+        ours,
+        dry_run: true,
+        ..Run::default()
+    };
     for (what, run) in [
         ("a dry run alone says nothing", dry("Failed")),
         (
