@@ -2,9 +2,9 @@
 //! again.
 //!
 //! ```text
-//! {"sha256":"<of the bytes of bundle, as they stand here>",
-//!  "bundle":{"format":1,"tool":"0.1.0","atMs":…,"about":{…},"gathered":{…},
-//!            "policy":{…},"rules":{…},"explained":{…},"verdict":{…}}}
+//! {"bundle":{"format":1,"tool":"0.1.0","atMs":…,"about":{…},"gathered":{…},
+//!            "policy":{…},"rules":{…},"explained":{…},"verdict":{…}},
+//!  "sha256":"<of the bytes of bundle, as they stand here>"}
 //! ```
 //!
 //! The bytes are canonical: fields in the order in which they are declared, no
@@ -14,9 +14,10 @@
 //! A bundle holds no text that was not redacted before: profiles and events
 //! redact as they are made. The hash tells damage and edits, not who made the
 //! file: whoever can write it can hash it. So what is read is held to the
-//! limits of [`bounds`] before it is judged.
+//! limits of `bounds` before it is judged.
 
 mod bounds;
+mod canonical;
 mod error;
 mod file;
 mod replay;
@@ -26,7 +27,6 @@ mod tests;
 use judge::{Decision, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 pub use error::BundleError;
 pub use file::{
@@ -139,7 +139,7 @@ pub struct Said {
 }
 
 /// The file, with the bundle as it stands in it.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Sealed<'a> {
     sha256: String,
     #[serde(borrow)]
@@ -192,19 +192,8 @@ impl Bundle {
     ///
     /// [`BundleError::TooLarge`] above [`MAX_BUNDLE_BYTES`].
     pub fn to_bytes(&self) -> Result<(Vec<u8>, String), BundleError> {
-        let bundle = serde_json::value::to_raw_value(self).map_err(BundleError::Serialise)?;
-        let sha256 = sha256(bundle.get());
-        let sealed = Sealed {
-            sha256: sha256.clone(),
-            bundle: &bundle,
-        };
-        let mut bytes = serde_json::to_vec(&sealed).map_err(BundleError::Serialise)?;
-        bytes.push(b'\n');
-        if bytes.len() as u64 > MAX_BUNDLE_BYTES {
-            return Err(BundleError::TooLarge {
-                limit_mib: MAX_BUNDLE_BYTES >> 20,
-            });
-        }
+        let mut bytes = Vec::new();
+        let sha256 = canonical::write(self, &mut bytes)?;
         Ok((bytes, sha256))
     }
 
@@ -223,8 +212,7 @@ impl Bundle {
         }
         let sealed: Sealed<'_> = serde_json::from_slice(bytes).map_err(BundleError::NoBundle)?;
         let raw = sealed.bundle.get();
-        let found = sha256(raw);
-        if found != sealed.sha256 {
+        if canonical::sha256(raw) != sealed.sha256 {
             return Err(BundleError::Changed);
         }
         let made: Made = serde_json::from_str(raw).map_err(BundleError::NoBundle)?;
@@ -239,20 +227,9 @@ impl Bundle {
         bounds::check(&bundle)?;
         // What this version would write otherwise it has not understood whole:
         // a field that it does not know, a form that is not canonical.
-        let again = serde_json::value::to_raw_value(&bundle).map_err(BundleError::Serialise)?;
-        if again.get() != raw {
+        if !canonical::is(&bundle, raw) {
             return Err(other(None));
         }
         Ok(bundle)
     }
-}
-
-fn sha256(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing into a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }

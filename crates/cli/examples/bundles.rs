@@ -77,9 +77,9 @@ fn stamp(ms: i64) -> String {
 
 /// The log of one pod, from `from_ms` to `to_ms` after the canary's start.
 fn log(pod: &str, version: Version, (from_ms, to_ms): (i64, i64)) -> LogProfile {
-    let seed = pod
-        .bytes()
-        .fold(7, |seed, byte| seed * 31 + u64::from(byte));
+    let seed = pod.bytes().fold(7_u64, |seed, byte| {
+        seed.wrapping_mul(31).wrapping_add(u64::from(byte))
+    });
     let mut numbers = Numbers(seed);
     let mut profiler = Profiler::new(ProfileOptions {
         window: Window::new(START_MS, START_MS + SPAN_MS),

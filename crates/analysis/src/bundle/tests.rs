@@ -127,8 +127,8 @@ fn bundle(failed_every: usize) -> Bundle {
 /// The file with its bundle edited, and hashed again as a forger would.
 fn forged(bundle: &Bundle, edit: impl FnOnce(String) -> String) -> Vec<u8> {
     let text = edit(serde_json::to_string(bundle).unwrap());
-    let hash = sha256(&text);
-    format!("{{\"sha256\":\"{hash}\",\"bundle\":{text}}}\n").into_bytes()
+    let hash = canonical::sha256(&text);
+    format!("{{\"bundle\":{text},\"sha256\":\"{hash}\"}}\n").into_bytes()
 }
 
 #[test]
@@ -383,6 +383,21 @@ fn depth_and_size_are_bounded() {
     }
     encoder.finish().unwrap();
     assert!(matches!(read(&bomb), Err(BundleError::TooLarge { .. })));
+    let mut large = bundle(0);
+    large.explained.opinions[0].model = "x".repeat(MAX_BUNDLE_BYTES as usize);
+    assert!(matches!(
+        large.to_bytes(),
+        Err(BundleError::TooLarge { .. })
+    ));
+    assert!(matches!(
+        write(folder.path(), &large),
+        Err(BundleError::TooLarge { .. })
+    ));
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "no part stays"
+    );
     assert!(matches!(
         bytes(&bomb, 10),
         Err(BundleError::TooLarge { .. })
@@ -474,8 +489,8 @@ fn the_oldest_bundles_make_room_and_nothing_else_is_touched() {
     }
     fs::write(file("notes.txt"), "mine").unwrap();
     fs::write(file("20250101-backup.tar"), "mine").unwrap();
-    let stale = "20250101T000000.000Z-shop-web-aaaaaaaa.bundle.json.gz.7-0.part";
-    let fresh = "20261122T030504.000Z-shop-web-aaaaaaaa.bundle.json.gz.7-1.part";
+    let stale = "20250101T000000.000Z-shop-web-aaaaaaaa.bundle-7-0.part";
+    let fresh = "20261122T030504.000Z-shop-web-aaaaaaaa.bundle-7-1.part";
     fs::write(file(stale), "half").unwrap();
     fs::write(file(fresh), "half").unwrap();
     let path = write(folder.path(), &bundle(0)).unwrap();

@@ -35,15 +35,16 @@ fn bundled(folder: &Folder, canary: &str) -> Ran {
 /// Edits the bundle in a file and hashes it again, as a forger would.
 fn forge(folder: &Folder, name: &str, (from, to): (&str, &str)) {
     let text = String::from_utf8(folder.read(name)).unwrap();
-    let bundle = text.split_once("\"bundle\":").unwrap().1.trim_end();
-    let bundle = bundle.strip_suffix('}').unwrap().replacen(from, to, 1);
+    let bundle = text.strip_prefix("{\"bundle\":").unwrap();
+    let bundle = bundle.rsplit_once(",\"sha256\":").unwrap().0;
+    let bundle = bundle.replacen(from, to, 1);
     let hash: String = Sha256::digest(bundle.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     folder.write(
         name,
-        format!("{{\"sha256\":\"{hash}\",\"bundle\":{bundle}}}\n"),
+        format!("{{\"bundle\":{bundle},\"sha256\":\"{hash}\"}}\n"),
     );
 }
 
