@@ -1,18 +1,32 @@
-//! Judgement → verdict. Pure: the one place where a verdict is made.
+//! Judgement and opinions → verdict. Pure: the one place where votes and
+//! statistics meet.
 //!
-//! It can only make a judgement more careful: an abort stays an abort, and a
-//! promote becomes inconclusive when what was read does not speak for the
-//! whole canary.
+//! It can only make a judgement more careful. An abort stays an abort, whatever
+//! models say. A promote becomes inconclusive when what was read does not speak
+//! for the whole canary, when the rules ask for more, or when models object
+//! without evidence; with evidence, it becomes an abort. The one exception is
+//! the operator's: with [`Rules::model_may_settle`], models may settle what is
+//! inconclusive for want of exposure alone. `docs/models.md` has the table of
+//! all combinations, which the tests hold this module to.
+
+mod results;
+pub(crate) mod votes;
 
 use std::time::Duration;
 
 use judge::evidence::LeftOut;
+use judge::judgement::MissingReason;
 use judge::{Decision, Judgement};
 use serde::{Deserialize, Serialize};
 
+pub use self::results::ModelResult;
+use self::votes::{Side, Votes};
 use crate::message;
 use crate::opinion::{Explained, Unasked};
 use crate::request::Gathered;
+
+#[cfg(test)]
+mod tests;
 
 /// Our conclusion, with its reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +39,8 @@ pub struct Verdict {
     /// The reason in one line of at most [`message::MAX_MESSAGE_BYTES`] bytes:
     /// redacted, no control characters.
     pub message: String,
-    /// What an inconclusive verdict waits for; `None` otherwise.
+    /// What an inconclusive verdict waits for; `None` otherwise, and where
+    /// waiting changes nothing: models object, and the verdict is final.
     pub waiting: Option<Waiting>,
     /// What the judge said.
     pub judgement: Judgement,
@@ -56,13 +71,18 @@ pub struct Rules {
     /// Least exposure of the canary for a promotion, in requests (or events).
     pub min_requests: u64,
     /// Whether models may settle a judgement that is inconclusive for want of
-    /// exposure. Never one of a canary that shows nothing, or more errors.
+    /// exposure. Never one of a canary that shows nothing; one that shows more
+    /// errors than stable they may abort, not promote.
     pub model_may_settle: bool,
 }
 
 /// The least and the greatest confidence, in percent: a promote at 50 would
 /// fail the condition `result > 0.50` that templates in use have.
 const CONFIDENCE_RANGE: (f64, f64) = (51.0, 99.0);
+
+/// How sure each model must be to promote what the judge leaves open, in
+/// percent: what the judge would need for it is on the small side of evidence.
+const SETTLE_CONFIDENCE: u8 = 80;
 
 /// The verdict where no model is configured.
 #[must_use]
@@ -77,38 +97,193 @@ pub fn decide(
     judgement: Judgement,
     gathered: &Gathered,
     explained: Explained,
-    _rules: &Rules,
+    rules: &Rules,
 ) -> Verdict {
-    // What was gathered may not carry a promotion, whatever the judge made of
-    // it and of what earlier looks saw.
-    let objection = match judgement.decision {
-        Decision::Promote => message::unheard(gathered),
-        Decision::Abort | Decision::Inconclusive => None,
+    let votes = Votes::new(&explained, &judgement);
+    let outcome = match judgement.decision {
+        Decision::Abort => Outcome {
+            decision: Decision::Abort,
+            confidence: percent(judgement.confidence),
+            message: message::abort(&judgement, &votes),
+            waiting: None,
+        },
+        Decision::Promote => promotion(&judgement, gathered, &votes, rules),
+        Decision::Inconclusive => settled(&judgement, gathered, &votes, rules)
+            .unwrap_or_else(|| waiting(&judgement, inconclusive(&judgement, gathered))),
     };
-    let decision = match objection {
-        Some(_) => Decision::Inconclusive,
-        None => judgement.decision,
+    Verdict {
+        decision: outcome.decision,
+        confidence: outcome.confidence,
+        message: outcome.message,
+        waiting: outcome.waiting,
+        left_out: gathered.left_out().to_vec(),
+        judgement,
+        explained,
+    }
+}
+
+struct Outcome {
+    decision: Decision,
+    confidence: u8,
+    message: String,
+    waiting: Option<Waiting>,
+}
+
+/// What becomes of the judge's promote.
+fn promotion(
+    judgement: &Judgement,
+    gathered: &Gathered,
+    votes: &Votes<'_>,
+    rules: &Rules,
+) -> Outcome {
+    if let Some(held) = held_back(judgement, gathered, rules) {
+        return waiting(judgement, held);
+    }
+    let judges = percent(judgement.confidence);
+    // A model can doubt a promotion, not make it surer than the evidence.
+    let confidence = votes.mean().map_or(judges, |mean| judges.min(mean));
+    match votes.side() {
+        Some(Side::Against) => match votes.evidence() {
+            Some(objection) => Outcome {
+                decision: Decision::Abort,
+                confidence: votes.mean().unwrap_or(judges),
+                message: message::objected(judgement, votes, objection),
+                waiting: None,
+            },
+            None => at_odds(judgement, message::unfounded(judgement, votes)),
+        },
+        Some(Side::Tie) => at_odds(judgement, message::tied(judgement, votes)),
+        // Not to wait: asked again until the budget is used up, models would be
+        // missing in the end, and the judge would promote alone.
+        Some(Side::Promote) if confidence < rules.min_confidence => {
+            at_odds(judgement, message::doubted(judgement, confidence))
+        }
+        Some(Side::Promote) | None => Outcome {
+            decision: Decision::Promote,
+            confidence,
+            message: message::promote(judgement, gathered, votes),
+            waiting: None,
+        },
+    }
+}
+
+/// Inconclusive for good: more traffic does not settle what models disagree on.
+fn at_odds(judgement: &Judgement, message: String) -> Outcome {
+    Outcome {
+        decision: Decision::Inconclusive,
+        confidence: percent(judgement.confidence),
+        message,
+        waiting: None,
+    }
+}
+
+fn waiting(judgement: &Judgement, waiting: Waiting) -> Outcome {
+    Outcome {
+        decision: Decision::Inconclusive,
+        confidence: percent(judgement.confidence),
+        message: message::inconclusive(&waiting.text),
+        waiting: Some(waiting),
+    }
+}
+
+/// What holds a promote back whatever models say, if anything: what was
+/// gathered does not carry it, or the rules ask for more.
+pub(crate) fn held_back(
+    judgement: &Judgement,
+    gathered: &Gathered,
+    rules: &Rules,
+) -> Option<Waiting> {
+    let (text, seconds) = if let Some(unheard) = message::unheard(gathered) {
+        (
+            unheard,
+            judgement
+                .missing
+                .as_ref()
+                .and_then(|missing| missing.seconds),
+        )
+    } else if judgement.exposure.canary < rules.min_requests {
+        message::more_requests(&judgement.exposure, rules.min_requests)
+    } else if percent(judgement.confidence) < rules.min_confidence {
+        let sure = percent(judgement.confidence);
+        (message::surer(&judgement.exposure, sure), None)
+    } else {
+        return None;
     };
-    let waiting = (decision == Decision::Inconclusive).then(|| Waiting {
-        text: objection.unwrap_or_else(|| message::waiting(&judgement, gathered)),
+    Some(Waiting {
+        text,
+        retry_after: seconds.map(Duration::from_secs),
+    })
+}
+
+fn inconclusive(judgement: &Judgement, gathered: &Gathered) -> Waiting {
+    Waiting {
+        text: message::waiting(judgement, gathered),
         retry_after: judgement
             .missing
             .as_ref()
             .and_then(|missing| missing.seconds)
             .map(Duration::from_secs),
-    });
-    let message = match &waiting {
-        Some(waiting) => message::inconclusive(&waiting.text),
-        None => message::reason(&judgement, gathered),
-    };
-    Verdict {
-        decision,
-        confidence: percent(judgement.confidence),
-        message,
-        waiting,
-        left_out: gathered.left_out().to_vec(),
-        judgement,
-        explained,
+    }
+}
+
+/// Whether models may say anything about an inconclusive judgement: both arms
+/// were heard and show traffic, and the judge misses exposure alone.
+pub(crate) fn may_be_settled(judgement: &Judgement, gathered: &Gathered, rules: &Rules) -> bool {
+    let reason = judgement.missing.as_ref().map(|missing| missing.reason);
+    rules.model_may_settle
+        && judgement.decision == Decision::Inconclusive
+        && judgement.vetoes.is_empty()
+        && judgement.gates.iter().all(|gate| !gate.fired)
+        && matches!(
+            reason,
+            Some(MissingReason::TooLittle | MissingReason::Suspicious)
+        )
+        && judgement.exposure.canary > 0
+        && judgement.exposure.stable > 0
+        && message::unheard(gathered).is_none()
+}
+
+/// What models make of an inconclusive judgement, where they may and do.
+///
+/// An abort takes a majority that cites a finding, as it does against a
+/// promote. A promote takes more than a majority, since no statistics stand
+/// behind it: every model answers, all promote, each is at least
+/// [`SETTLE_CONFIDENCE`] sure, nothing holds the canary back, and the rules are
+/// met.
+fn settled(
+    judgement: &Judgement,
+    gathered: &Gathered,
+    votes: &Votes<'_>,
+    rules: &Rules,
+) -> Option<Outcome> {
+    if !may_be_settled(judgement, gathered, rules) {
+        return None;
+    }
+    let mean = votes.mean()?;
+    match votes.side()? {
+        Side::Against => Some(Outcome {
+            decision: Decision::Abort,
+            confidence: mean,
+            message: message::objected(judgement, votes, votes.evidence()?),
+            waiting: None,
+        }),
+        Side::Promote => {
+            let reason = judgement.missing.as_ref().map(|missing| missing.reason);
+            let is_free = reason == Some(MissingReason::TooLittle)
+                && judgement.gates.iter().all(|gate| !gate.holds);
+            let confidence = percent(judgement.confidence).min(mean);
+            let may = is_free
+                && votes.all_promote(SETTLE_CONFIDENCE)
+                && held_back(judgement, gathered, rules).is_none()
+                && confidence >= rules.min_confidence;
+            may.then(|| Outcome {
+                decision: Decision::Promote,
+                confidence,
+                message: message::settled(judgement, votes),
+                waiting: None,
+            })
+        }
+        Side::Tie => None,
     }
 }
 
@@ -121,86 +296,4 @@ fn percent(confidence: f64) -> u8 {
     )]
     let percent = (confidence * 100.0 + 1e-9).floor().max(least).min(greatest) as u8;
     percent
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::request::Coverage;
-    use judge::Evidence;
-
-    fn gathered(pods: usize, logs_wanted: usize, logs_read: usize) -> Gathered {
-        let coverage = Coverage {
-            sought: "role=x".into(),
-            pods,
-            logs_wanted,
-            logs_read,
-        };
-        Gathered {
-            evidence: Evidence::default(),
-            stable: coverage.clone(),
-            canary: coverage,
-            canary_start_ms: None,
-            last_step_end_ms: None,
-        }
-    }
-
-    fn judgement(decision: Decision) -> Judgement {
-        Judgement {
-            decision,
-            ..judge::judge(&Evidence::default(), &judge::Policy::default())
-        }
-    }
-
-    #[test]
-    fn a_promotion_needs_pods_and_most_of_the_logs() {
-        for (what, gathered, expected) in [
-            ("all read", gathered(3, 3, 3), Decision::Promote),
-            ("most read", gathered(4, 4, 2), Decision::Promote),
-            ("no pod is there", gathered(0, 0, 0), Decision::Inconclusive),
-            ("few read", gathered(3, 3, 1), Decision::Inconclusive),
-            ("no log is there", gathered(3, 0, 0), Decision::Inconclusive),
-        ] {
-            let verdict = alone(judgement(Decision::Promote), &gathered);
-            assert_eq!(verdict.decision, expected, "{what}");
-            assert_eq!(
-                verdict.waiting.is_some(),
-                expected == Decision::Inconclusive
-            );
-            assert_eq!(
-                verdict.message.contains("nothing matches role=x"),
-                gathered.canary.pods == 0,
-                "{}",
-                verdict.message
-            );
-        }
-        let mut stable_unread = gathered(3, 3, 3);
-        stable_unread.stable.logs_read = 0;
-        assert_eq!(
-            alone(judgement(Decision::Promote), &stable_unread).decision,
-            Decision::Inconclusive
-        );
-    }
-
-    #[test]
-    fn an_abort_stays_an_abort() {
-        let verdict = alone(judgement(Decision::Abort), &gathered(0, 3, 0));
-        assert_eq!(verdict.decision, Decision::Abort);
-        assert_eq!(verdict.waiting, None);
-    }
-
-    #[test]
-    fn confidence_is_whole_percent_and_never_certainty() {
-        for (confidence, expected) in [
-            (0.0, 51),
-            (0.51, 51),
-            (0.857, 85),
-            (0.29, 51),
-            (1.0, 99),
-            (f64::NAN, 51),
-            (0.58, 58),
-        ] {
-            assert_eq!(percent(confidence), expected, "{confidence}");
-        }
-    }
 }

@@ -1,20 +1,22 @@
 //! The pipeline: gather, judge, explain, decide.
 //!
 //! ```text
-//! Request ─► gather (I/O) ─► Gathered ─► judge (pure) ─► decide (pure) ─► Verdict
-//!                ▲                                          │
-//!        cluster or files                   message (the reason in one line)
+//! Request ─► gather (I/O) ─► judge (pure) ─► explain (I/O) ─► decide (pure) ─► Verdict
+//!                ▲                              ▲                │
+//!        cluster or files                    models      message (the reason in one line)
 //! ```
 //!
-//! Gathering is the only step that does I/O and the only one that can fail. It
-//! profiles each log as it streams and keeps no log in memory; what it could
-//! not read is recorded as left out, never hidden. Models come between `judge`
-//! and `decide`: they will explain a judgement, not replace it.
+//! Gathering is the only step that can fail. It profiles each log as it streams
+//! and keeps no log in memory; what it could not read is recorded as left out,
+//! never hidden. Models come between `judge` and `decide`: they explain a
+//! judgement, and do not replace it; one that does not answer is a missing
+//! opinion, not a failure.
 //!
 //! | module | job | I/O |
 //! | --- | --- | --- |
 //! | [`cluster`] | evidence from a Kubernetes cluster | yes |
 //! | [`files`] | evidence from files and `kubectl` output | yes |
+//! | [`explain`] | judgement → what models say of it | yes |
 //! | [`decide`](mod@decide) | judgement and opinions → verdict | no |
 //! | [`bundle`] | a verdict with all that it was made from, to be decided again | yes |
 //! | [`opinion`] | what models say of a judgement | no |
@@ -29,6 +31,7 @@ pub mod bundle;
 pub mod cluster;
 pub mod decide;
 pub mod error;
+pub mod explain;
 pub mod files;
 pub mod limits;
 pub mod message;
@@ -46,8 +49,9 @@ use judge::{Decision, Policy};
 
 pub use bundle::{Bundle, BundleError};
 pub use cluster::{Access, Cluster};
-pub use decide::{Rules, Verdict, Waiting, decide};
+pub use decide::{ModelResult, Rules, Verdict, Waiting, decide};
 pub use error::GatherError;
+pub use explain::{Ask, Explainer};
 pub use limits::Limits;
 pub use opinion::{Explained, Opinion};
 pub use request::{Earlier, Gathered, Request};
@@ -70,6 +74,31 @@ pub async fn analyse(
     let gathered = cluster.gather(request).await?; // I/O
     let judgement = judge::judge(&gathered.evidence, policy); // pure
     let verdict = decide::alone(judgement, &gathered); // pure
+    Ok(Look {
+        verdict,
+        canary_start_ms: gathered.canary_start_ms,
+        last_step_end_ms: gathered.last_step_end_ms,
+    })
+}
+
+/// One look at a canary in a cluster, as [`analyse`], with models: they are
+/// asked between the judge and the verdict.
+///
+/// Dropping the future ends the look, with every request to a model.
+///
+/// # Errors
+///
+/// As [`analyse`]. A model that does not answer is no error.
+pub async fn analyse_with(
+    cluster: &Cluster,
+    request: &Request,
+    policy: &Policy,
+    (explainer, ask): (&Explainer, &Ask),
+) -> Result<Look, GatherError> {
+    let gathered = cluster.gather(request).await?; // I/O
+    let judgement = judge::judge(&gathered.evidence, policy); // pure
+    let explained = explainer.explain(&judgement, &gathered, ask).await; // I/O
+    let verdict = decide(judgement, &gathered, explained, &ask.rules); // pure
     Ok(Look {
         verdict,
         canary_start_ms: gathered.canary_start_ms,

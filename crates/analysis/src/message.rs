@@ -3,13 +3,16 @@
 //! What comes from a log or an event is hostile: it was redacted when it was
 //! read, and here it is kept from breaking the line or steering a terminal.
 
+mod models;
+
 use std::cmp::Ordering;
 
+use judge::Judgement;
 use judge::judgement::{
     Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Missing, MissingReason,
 };
-use judge::{Decision, Judgement};
 
+pub(crate) use self::models::{abort, doubted, objected, promote, settled, tied, unfounded};
 use crate::request::{Coverage, Gathered};
 
 /// The longest message. Argo wraps it twice and shows it in lists.
@@ -20,16 +23,6 @@ const MAX_TITLE_BYTES: usize = 100;
 
 /// Findings that are named in a message: the rest is in the report.
 const MAX_NAMED: usize = 2;
-
-/// The reason of a promote or an abort.
-pub(crate) fn reason(judgement: &Judgement, gathered: &Gathered) -> String {
-    let text = match judgement.decision {
-        Decision::Promote => format!("canary promoted: {}", promoted(judgement, gathered)),
-        Decision::Abort => format!("canary aborted: {}", aborted(judgement)),
-        Decision::Inconclusive => return inconclusive(&waiting(judgement, gathered)),
-    };
-    one_line(&text, MAX_MESSAGE_BYTES)
-}
 
 /// The reason of an inconclusive verdict.
 pub(crate) fn inconclusive(waiting: &str) -> String {
@@ -246,6 +239,38 @@ pub(crate) fn waiting(judgement: &Judgement, gathered: &Gathered) -> String {
             needed(missing, exposure)
         ),
     }
+}
+
+/// What a least exposure still needs, and about how many seconds it takes.
+pub(crate) fn more_requests(exposure: &Exposure, least: u64) -> (String, Option<u64>) {
+    let more = least.saturating_sub(exposure.canary);
+    let per_second = exposure.canary_per_second;
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate; a number that is too large becomes the greatest"
+    )]
+    let seconds = (per_second > 0.0).then(|| (more as f64 / per_second).ceil() as u64);
+    let missing = Missing {
+        reason: MissingReason::TooLittle,
+        exposure: Some(more),
+        seconds,
+    };
+    let text = format!(
+        "{}, as minRequests asks; {} so far",
+        needed(&missing, exposure),
+        errors_so_far(exposure)
+    );
+    (text, seconds)
+}
+
+/// What a least confidence still needs.
+pub(crate) fn surer(exposure: &Exposure, sure: u8) -> String {
+    format!(
+        "only {sure} % sure, minConfidence asks for more; {} so far",
+        errors_so_far(exposure)
+    )
 }
 
 /// `needs about 340 more requests, 2 min at 3/s`.

@@ -101,12 +101,16 @@ pub enum MissingKind {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explained {
-    /// One for each model that was asked, in the order in which they are named.
+    /// One for each model that was to be asked, in the order in which they are
+    /// named. Where no provider is set up for any of them, each says so here.
     pub opinions: Vec<Opinion>,
     /// Why no model was asked; `None` when one was.
     pub unasked: Option<Unasked>,
     /// What asking cost; zero when it came from the cache.
     pub spent: Spent,
+    /// Whether the user gave an extra prompt and no model answered to it.
+    #[serde(default)]
+    pub unread_prompt: bool,
 }
 
 impl Explained {
@@ -129,7 +133,8 @@ pub enum Unasked {
     /// A veto waits for no model.
     Veto,
     /// An inconclusive judgement is the judge's alone, unless the operator lets
-    /// models settle it.
+    /// models settle it at the last look. So is a promote that something else
+    /// holds back: too few logs, `minRequests`, `minConfidence`.
     Inconclusive,
 }
 
