@@ -43,6 +43,7 @@ demo: setup ## judge the recorded logs of a healthy and of a broken canary
 test: setup lint ## all tests that need no cluster, with lints and a short fuzz
 	@scripts/setup browser
 	@scripts/setup python >/dev/null
+	@scripts/setup prometheus
 	scripts/guarded cargo test --workspace --exclude e2e --locked --no-run
 	CANARY_JUDGE_PYTHON="$$(scripts/setup python)" cargo test --workspace --exclude e2e --locked
 	cargo test --locked -p e2e --lib --bins --test house

@@ -29,9 +29,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tasks: Vec<_> = (0..looks)
         .map(|_| {
             let (cluster, request) = (cluster.clone(), request.clone());
-            tokio::spawn(
-                async move { analyse(&cluster, &request, &judge::Policy::default()).await },
-            )
+            tokio::spawn(async move {
+                analyse((&cluster).into(), &request, &judge::Policy::default()).await
+            })
         })
         .collect();
     let mut stdout = std::io::stdout().lock();

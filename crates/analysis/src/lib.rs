@@ -3,7 +3,7 @@
 //! ```text
 //! Request ─► gather (I/O) ─► judge (pure) ─► explain (I/O) ─► decide (pure) ─► Verdict
 //!                ▲                              ▲                │
-//!        cluster or files                    models      message (the reason in one line)
+//! cluster and Prometheus, or files            models      message (the reason in one line)
 //! ```
 //!
 //! Gathering is the only step that can fail. It profiles each log as it streams
@@ -15,6 +15,8 @@
 //! | module | job | I/O |
 //! | --- | --- | --- |
 //! | [`cluster`] | evidence from a Kubernetes cluster | yes |
+//! | [`prometheus`] | metric samples of both arms | yes |
+//! | [`sources`] | the cluster's evidence, then the metrics | yes |
 //! | [`files`] | evidence from files and `kubectl` output | yes |
 //! | [`explain`] | judgement → what models say of it | yes |
 //! | [`decide`](mod@decide) | judgement and opinions → verdict | no |
@@ -39,10 +41,12 @@ pub mod objects;
 pub mod opinion;
 pub mod outbound;
 pub mod policy_file;
+pub mod prometheus;
 pub mod report;
 pub mod request;
 mod secret;
 pub mod selector;
+pub mod sources;
 pub mod steps;
 
 use judge::{Decision, Policy};
@@ -57,6 +61,7 @@ pub use opinion::{Explained, Opinion};
 pub use request::{Earlier, Gathered, Request};
 pub use secret::Secret;
 pub use selector::Selector;
+pub use sources::{Metrics, Sources};
 
 /// One look at a canary in a cluster, from the first request to the verdict.
 ///
@@ -67,11 +72,11 @@ pub use selector::Selector;
 /// [`GatherError`] when the evidence cannot be had at all. A canary without
 /// pods, logs or traffic is no error: the verdict is then inconclusive.
 pub async fn analyse(
-    cluster: &Cluster,
+    sources: Sources<'_>,
     request: &Request,
     policy: &Policy,
 ) -> Result<Look, GatherError> {
-    let gathered = cluster.gather(request).await?; // I/O
+    let gathered = sources.gather(request).await?; // I/O
     let judgement = judge::judge(&gathered.evidence, policy); // pure
     let verdict = decide::alone(judgement, &gathered); // pure
     Ok(Look {
@@ -90,12 +95,12 @@ pub async fn analyse(
 ///
 /// As [`analyse`]. A model that does not answer is no error.
 pub async fn analyse_with(
-    cluster: &Cluster,
+    sources: Sources<'_>,
     request: &Request,
     policy: &Policy,
     (explainer, ask): (&Explainer, &Ask),
 ) -> Result<Look, GatherError> {
-    let gathered = cluster.gather(request).await?; // I/O
+    let gathered = sources.gather(request).await?; // I/O
     let judgement = judge::judge(&gathered.evidence, policy); // pure
     let explained = explainer.explain(&judgement, &gathered, ask).await; // I/O
     let verdict = decide(judgement, &gathered, explained, &ask.rules); // pure

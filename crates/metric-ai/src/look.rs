@@ -90,7 +90,7 @@ impl Analyst {
                 ..request
             };
             tracing::debug!("looking at the canary: fetching logs and pod states");
-            let looked = analysis::analyse(&cluster, &request, &Policy::default()).await;
+            let looked = analysis::analyse((&cluster).into(), &request, &Policy::default()).await;
             drop(turn);
             match looked {
                 Ok(look) => Ok(Seen::of(&look)),

@@ -253,7 +253,7 @@ async fn without_canary_pods_the_verdict_waits_and_says_what_was_sought() {
     world.remove_pod(NAMESPACE, "web-ccc-1");
     world.remove_pod(NAMESPACE, "web-ccc-2");
     let look = analysis::analyse(
-        &cluster(&StandIn::new(world)),
+        (&cluster(&StandIn::new(world))).into(),
         &request(),
         &judge::Policy::default(),
     )
