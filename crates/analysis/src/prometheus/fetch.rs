@@ -118,26 +118,18 @@ fn unsent(error: &reqwest::Error) -> Trouble {
     }
     let mut cause = error.source();
     while let Some(error) = cause {
-        if is_tls(error) {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
             return Trouble::Untrusted;
         }
-        cause = error.source();
+        cause = match error.downcast_ref::<std::io::Error>() {
+            // Its `source` is that of what it was made from, not that itself.
+            Some(io) => io.get_ref().map(|inner| inner as _),
+            None => error.source(),
+        };
     }
     if error.is_timeout() || error.is_connect() {
         Trouble::Unreachable
     } else {
         Trouble::BrokeOff
     }
-}
-
-/// Whether the other side's certificate was refused. An `io::Error` hides what
-/// it was made from from `source`.
-fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let hidden = error
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::get_ref);
-    let found = error
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| hidden.and_then(|hidden| hidden.downcast_ref::<rustls::Error>()));
-    matches!(found, Some(rustls::Error::InvalidCertificate(_)))
 }

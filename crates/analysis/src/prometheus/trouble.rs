@@ -49,7 +49,7 @@ pub(super) enum Trouble {
     Server { status: u16, kind: ErrorType },
     #[error("no answer within {} s: is Prometheus overloaded, or the query too dear?", seconds(.0))]
     TimedOut(Duration),
-    #[error("not asked within {} s: ask for fewer or cheaper queries", seconds(.0))]
+    #[error("no answer within the {} s that all queries have: ask for fewer, or cheaper ones", seconds(.0))]
     NotInTime(Duration),
     #[error("the server cannot be reached: check the address, and network policies between")]
     Unreachable,

@@ -9,4 +9,8 @@ mod cluster_refuses;
 mod files;
 mod messages;
 mod pages;
+mod prometheus;
+mod prometheus_access;
+mod prometheus_real;
 mod scene;
+mod scripted;
