@@ -142,20 +142,27 @@ async fn a_long_query_is_sent_as_a_form() {
     assert_eq!(seen[1].path, "/api/v1/query_range");
 }
 
+fn error(status: u16, kind: &str) -> Answer {
+    let body = json!({"status": "error", "errorType": kind, "error": "hunter2"});
+    Answer::json(status, &body.to_string())
+}
+
+fn plain(status: u16) -> Answer {
+    Answer::with(status, "Content-Type: text/html", b"<p>hunter2")
+}
+
+fn ok(body: &str) -> Answer {
+    Answer::json(200, body)
+}
+
+const NOT_PROMETHEUS: &str = "the answer is not what Prometheus says";
+
 /// What a server may answer instead of samples, and what is said of it.
 fn failures() -> Vec<(Answer, &'static str)> {
-    let error = |status, kind: &str| {
-        let body = json!({"status": "error", "errorType": kind, "error": "hunter2"});
-        Answer::json(status, &body.to_string())
-    };
-    let plain = |status| Answer::with(status, "Content-Type: text/html", b"<p>hunter2");
-    let ok = |body: &str| Answer::json(200, body);
     let two = json!([{"values": [[1, "1"]]}, {"values": [[1, "1"]]}]);
-    let huge = "x".repeat(300 << 10);
-    let values = |at: &Value, value: &Value| matrix(&json!([{"values": [[at, value]]}]));
-    let now = json!(END_MS / 1_000);
-    let not_prometheus = "the answer is not what Prometheus says";
-    let mut failures = vec![
+    let histograms = json!([{"values": [], "histograms": [[1, {}]]}]);
+    let cut_off = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"st".to_vec();
+    vec![
         (
             ok(&matrix(&json!([]))),
             "no data: the query gives no series",
@@ -170,7 +177,7 @@ fn failures() -> Vec<(Answer, &'static str)> {
             "several series: aggregate them with sum() or avg()",
         ),
         (
-            ok(&matrix(&json!([{"values": [], "histograms": [[1, {}]]}]))),
+            ok(&matrix(&histograms)),
             "take a number from them with histogram_quantile()",
         ),
         (
@@ -198,45 +205,47 @@ fn failures() -> Vec<(Answer, &'static str)> {
             Answer::with(302, "Location: /hunter2", b""),
             "the address redirects",
         ),
-        (ok(&huge), "larger than 256 KiB: aggregate"),
-        (
-            Answer::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"st".to_vec()),
-            "the answer broke off",
-        ),
+        (ok(&"x".repeat(300 << 10)), "larger than 256 KiB: aggregate"),
+        (Answer::Bytes(cut_off), "the answer broke off"),
         (
             Answer::Bytes(b"hunter2\r\n\r\n".to_vec()),
             "the answer broke off",
         ),
         (Answer::Bytes(Vec::new()), "the answer broke off"),
-        (plain(200), not_prometheus),
-        (plain(204), not_prometheus),
-    ];
-    for garbage in [
-        "",
-        "[]",
-        "{}",
-        r#"{"status":"success"}"#,
-        r#"{"status":"hunter2"}"#,
-        r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
-        r#"{"status":"success","data":{"resultType":"matrix","result":{}}}"#,
-        &values(&now, &json!("hunter2")),
-        &values(&now, &json!("")),
-        &values(&now, &json!(1)),
-        &values(&json!("now"), &json!("1")),
-        // Times that nobody asked for.
-        &values(&json!(0), &json!("1")),
-        &values(&json!(1e300), &json!("1")),
-        &series(&["1", "1", "1", "1", "1"]),
-        &"[".repeat(100_000),
-    ] {
-        failures.push((ok(garbage), not_prometheus));
-    }
-    failures
+        (plain(200), NOT_PROMETHEUS),
+        (plain(204), NOT_PROMETHEUS),
+    ]
+}
+
+/// Bodies of status 200 that no Prometheus sends.
+fn garbage() -> Vec<String> {
+    let values = |at: Value, value: Value| matrix(&json!([{"values": [[at, value]]}]));
+    let now = json!(END_MS / 1_000);
+    vec![
+        String::new(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        r#"{"status":"success"}"#.to_owned(),
+        r#"{"status":"hunter2"}"#.to_owned(),
+        r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#.to_owned(),
+        r#"{"status":"success","data":{"resultType":"matrix","result":{}}}"#.to_owned(),
+        values(now.clone(), json!("hunter2")),
+        values(now.clone(), json!("")),
+        values(now, json!(1)),
+        values(json!("now"), json!("1")),
+        // Times, and a number of samples, that nobody asked for.
+        values(json!(0), json!("1")),
+        values(json!(1e300), json!("1")),
+        series(&["1", "1", "1", "1", "1"]),
+        "[".repeat(100_000),
+    ]
 }
 
 #[tokio::test]
 async fn every_failure_is_left_out_with_its_mend_and_none_shows_the_answer() {
-    for (answer, expected) in failures() {
+    let garbage = garbage().into_iter();
+    let garbage = garbage.map(|body| (ok(&body), NOT_PROMETHEUS));
+    for (answer, expected) in failures().into_iter().chain(garbage) {
         let server = Scripted::always(answer.clone()).await;
         let samples = Prometheus::new(access())
             .gather(&latency(&server.url()), window())
