@@ -16,6 +16,10 @@ CORPUS = $(CARGO_TARGET_DIR)/throughput-corpus.log
 DATA = $(if $(wildcard $(SHARED)/loghub-2k),--shared $(SHARED) --corpus $(CORPUS))
 BENCH := cargo run --quiet --release --locked -p bench --
 STATIC := cargo build --release --target $(MUSL)
+# What a release is built for, and how its images are called.
+ARCHS ?= amd64 arm64
+REGISTRY ?= canary-judge
+TAG ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## list the targets
@@ -32,7 +36,34 @@ build: setup ## build the static binaries into dist/
 	@mkdir -p dist
 	@for name in rollouts-plugin-metric-ai canary-judge rollouts-demo; do \
 	  cp "$$CARGO_TARGET_DIR/$(MUSL)/release/$$name" "dist/.$$name" && mv "dist/.$$name" "dist/$$name"; done
-	@cd dist && sha256sum rollouts-plugin-metric-ai canary-judge rollouts-demo | tee sha256sums
+	@cd dist && sha256sum rollouts-plugin-metric-ai canary-judge rollouts-demo
+
+DIST := cargo run --quiet --locked -p e2e --bin dist --
+
+.PHONY: dist
+dist: setup ## a release in dist/: static binaries for amd64 and arm64, sha256sums, SBOM
+	@scripts/setup dist
+	@scripts/dist $(ARCHS)
+
+.PHONY: dist-check
+dist-check: dist ## check that release, and start its binaries (arm64 under qemu)
+	@scripts/setup emulator
+	$(DIST) check
+
+.PHONY: image
+image: dist ## write the images for amd64 and arm64 as dist/*.oci.tar; needs no engine
+	@$(DIST) image --registry "$(REGISTRY)" --tag "$(TAG)"
+	@scripts/dist sums
+
+.PHONY: docker-build docker-buildx
+docker-build: ## build the images for this machine with docker, podman or buildah
+	@scripts/images engine >/dev/null
+	@$(MAKE) dist ARCHS=amd64
+	@REGISTRY="$(REGISTRY)" TAG="$(TAG)" scripts/images build amd64
+docker-buildx: ## the same for amd64 and arm64; PUSH=1 pushes them
+	@scripts/images engine >/dev/null
+	@$(MAKE) dist
+	@REGISTRY="$(REGISTRY)" TAG="$(TAG)" scripts/images buildx
 
 .PHONY: demo
 demo: setup ## judge the recorded logs of a healthy and of a broken canary
@@ -54,6 +85,9 @@ e2e: build ## tests on a real cluster on this machine (root, Linux, Go; 25 minut
 	cargo test --locked -p e2e --test go_peer
 	cargo test --locked -p e2e --test cluster -- --binaries "$(CURDIR)/dist"
 test-e2e: e2e ## the same
+
+.PHONY: e2e-full
+e2e-full: e2e dist-check ## all of that and the longer ones: what a release must pass
 
 .PHONY: cluster
 cluster: build ## start the cluster with Argo Rollouts, the plugin and the demo, and leave it running

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -23,9 +24,17 @@ const MAX_LOGS: usize = 1_000;
 /// What stands for standard input or standard output where a file is named.
 const STANDARD: &str = "-";
 
+/// What `--version` says: the version, and the commit that a release was built
+/// from. A build by hand does not name one: it would link everything again at
+/// each commit.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("CANARY_JUDGE_COMMIT").unwrap_or("unknown");
+    format!("{} (commit {commit})", env!("CARGO_PKG_VERSION"))
+});
+
 /// Judge a canary from the command line.
 #[derive(Debug, Parser)]
-#[command(name = "canary-judge", version, about, max_term_width = 100)]
+#[command(name = "canary-judge", version = VERSION.as_str(), about, max_term_width = 100)]
 struct Args {
     #[command(subcommand)]
     command: TypedCommand,

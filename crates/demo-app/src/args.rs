@@ -3,6 +3,7 @@
 //! The only place that reads either.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -25,9 +26,17 @@ const MAX_REQUESTS: u64 = 100_000_000;
 /// Most sliders in one request.
 const MAX_SLIDERS: usize = 16;
 
+/// What `--version` says: the version, and the commit that a release was built
+/// from. A build by hand does not name one: it would link everything again at
+/// each commit.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("CANARY_JUDGE_COMMIT").unwrap_or("unknown");
+    format!("{} (commit {commit})", env!("CARGO_PKG_VERSION"))
+});
+
 /// The application being rolled out, and its load.
 #[derive(Debug, Parser)]
-#[command(name = "rollouts-demo", version, about, max_term_width = 100)]
+#[command(name = "rollouts-demo", version = VERSION.as_str(), about, max_term_width = 100)]
 struct Args {
     #[command(subcommand)]
     command: TypedCommand,

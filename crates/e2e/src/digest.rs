@@ -1,8 +1,29 @@
 //! SHA-256 of what is written somewhere, and how it is spelled.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// The SHA-256 of a file, in hex.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of_file(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(Error::file("read", path))?;
+    let mut hashing = Hashing::new(io::sink());
+    io::copy(&mut file, &mut hashing).map_err(Error::file("read", path))?;
+    Ok(hashing.finish().0)
+}
+
+/// The SHA-256 of a text, in hex.
+#[must_use]
+pub fn of_text(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
 
 /// Hands on what is written, and takes its digest and size.
 pub(crate) struct Hashing<W> {

@@ -77,6 +77,12 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// A file is not a program, or not a whole one.
+    #[error("not a program that the kernel could start: {reason}")]
+    Elf {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The cluster is not running, or ended while it was needed.
     #[error("{what}{}", said(log))]
     Ended {
@@ -103,6 +109,13 @@ impl Error {
             operation,
             path,
             source,
+        }
+    }
+
+    /// A file that is no whole program.
+    pub(crate) fn elf(reason: impl Into<String>) -> Self {
+        Self::Elf {
+            reason: reason.into(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Writes images without any tool: FROM scratch, one layer of given files, as
-//! an OCI archive that containerd imports.
+//! an OCI archive that containerd imports; for one machine, or one image for
+//! several.
 //!
 //! The bytes depend on the files alone: no times, no owners, a fixed order.
 
@@ -22,6 +23,8 @@ const NAME_LIMIT_BYTES: usize = 100;
 /// Largest file in a tar header without extensions: eleven octal digits.
 const FILE_LIMIT_BYTES: u64 = 8 << 30;
 const BLOCK_BYTES: usize = 512;
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// What goes into one image.
 #[derive(Debug, Clone)]
@@ -30,9 +33,13 @@ pub struct Image {
     pub name: String,
     /// Path in the image → file on this machine.
     pub files: BTreeMap<String, PathBuf>,
-    /// What is run, arguments included.
+    /// What is run, with the arguments that it always gets.
     pub entrypoint: Vec<String>,
-    /// The numeric user that runs it.
+    /// Arguments that it gets unless whoever runs it gives others.
+    pub arguments: Vec<String>,
+    /// What is told about it, by the names of the image specification.
+    pub labels: BTreeMap<String, String>,
+    /// The numeric user that runs it, in the group of the same number.
     pub user: u32,
     /// The folder in which it runs.
     pub working_folder: String,
@@ -47,6 +54,8 @@ impl Image {
             name: name.to_owned(),
             files: BTreeMap::from([(file.to_string(), program.to_owned())]),
             entrypoint: vec![format!("/{file}")],
+            arguments: Vec::new(),
+            labels: BTreeMap::new(),
             user: NOBODY,
             working_folder: "/".to_owned(),
         }
@@ -85,6 +94,8 @@ impl Image {
             name: name.to_owned(),
             files,
             entrypoint: vec![entrypoint],
+            arguments: Vec::new(),
+            labels: BTreeMap::new(),
             user: NOBODY,
             working_folder: "/".to_owned(),
         })
@@ -111,34 +122,84 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>) -
     Ok(())
 }
 
-/// Writes all `images` into one archive at `path`. `scratch` is a folder for
-/// unfinished layers.
+/// Writes all `images`, which are for this machine, into one archive at
+/// `path`. `scratch` is a folder for unfinished layers.
 ///
 /// # Errors
 /// When a file cannot be read, or the archive cannot be written.
 pub fn write_archive(images: &[Image], path: &Path, scratch: &Path) -> Result<()> {
+    into_archive(path, |archive| {
+        let mut manifests = Vec::new();
+        for image in images {
+            let manifest = append(image, architecture(), archive, scratch)?;
+            manifests.push(named(manifest, &image.name));
+        }
+        Ok(manifests)
+    })
+}
+
+/// Writes one image called `name` that has a variant for each of several
+/// architectures (as Go spells them, such as `arm64`), and returns the digest
+/// that it can be pulled by, as `sha256:…`.
+///
+/// # Errors
+/// As [`write_archive`].
+pub fn write_for_all(
+    name: &str,
+    variants: &BTreeMap<String, Image>,
+    path: &Path,
+    scratch: &Path,
+) -> Result<String> {
+    let mut digest = String::new();
+    into_archive(path, |archive| {
+        let mut manifests = Vec::new();
+        for (architecture, image) in variants {
+            let mut manifest = append(image, architecture, archive, scratch)?;
+            manifest["platform"] = json!({"architecture": architecture, "os": "linux"});
+            manifests.push(manifest);
+        }
+        let index = Blob::of(&index(&manifests));
+        archive.data(&blob(&index.digest), index.text.as_bytes())?;
+        digest = format!("sha256:{}", index.digest);
+        Ok(vec![named(index.descriptor(INDEX_TYPE), name)])
+    })?;
+    Ok(digest)
+}
+
+/// What makes an archive of what `fill` puts into it: the entries of its index
+/// are what `fill` returns.
+fn into_archive(
+    path: &Path,
+    fill: impl FnOnce(&mut Tar<io::BufWriter<File>>) -> io::Result<Vec<serde_json::Value>>,
+) -> Result<()> {
     let file = File::create(path).map_err(Error::file("create", path))?;
     let mut archive = Tar::new(io::BufWriter::new(file));
-    let written = Error::file("write", path);
-    let mut manifests = Vec::new();
     let result = (|| {
         archive.data("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-        for image in images {
-            manifests.push(append(image, &mut archive, scratch)?);
-        }
-        let index = json!({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": manifests,
-        });
-        archive.data("index.json", index.to_string().as_bytes())?;
+        let manifests = fill(&mut archive)?;
+        archive.data("index.json", index(&manifests).as_bytes())?;
         archive.finish()
     })();
-    result.map_err(written)
+    result.map_err(Error::file("write", path))
+}
+
+fn index(manifests: &[serde_json::Value]) -> String {
+    json!({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}).to_string()
+}
+
+/// An entry of the outermost index, with what the image is to be called.
+fn named(mut entry: serde_json::Value, name: &str) -> serde_json::Value {
+    // The first is containerd's word for the whole name, the second the standard's.
+    entry["annotations"] = json!({
+        "io.containerd.image.name": name,
+        "org.opencontainers.image.ref.name": name,
+    });
+    entry
 }
 
 fn append(
     image: &Image,
+    architecture: &str,
     archive: &mut Tar<impl Write>,
     scratch: &Path,
 ) -> io::Result<serde_json::Value> {
@@ -148,11 +209,14 @@ fn append(
     fs::remove_file(&layer_path)?;
     let config = Blob::of(
         &json!({
-            "architecture": architecture(),
+            "architecture": architecture,
             "os": "linux",
             "config": {
                 "Entrypoint": image.entrypoint,
-                "User": image.user.to_string(),
+                "Cmd": image.arguments,
+                "Labels": image.labels,
+                // Without a group it would be in root's.
+                "User": format!("{0}:{0}", image.user),
                 "WorkingDir": image.working_folder,
             },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", layer.digest)]},
@@ -162,7 +226,7 @@ fn append(
     let manifest = Blob::of(
         &json!({
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "mediaType": MANIFEST_TYPE,
             "config": config.descriptor("application/vnd.oci.image.config.v1+json"),
             "layers": [layer.descriptor("application/vnd.oci.image.layer.v1.tar")],
         })
@@ -171,13 +235,7 @@ fn append(
     for each in [&config, &manifest] {
         archive.data(&blob(&each.digest), each.text.as_bytes())?;
     }
-    let mut entry = manifest.descriptor("application/vnd.oci.image.manifest.v1+json");
-    // The first is containerd's word for the whole name, the second the standard's.
-    entry["annotations"] = json!({
-        "io.containerd.image.name": image.name,
-        "org.opencontainers.image.ref.name": image.name,
-    });
-    Ok(entry)
+    Ok(manifest.descriptor(MANIFEST_TYPE))
 }
 
 fn blob(digest: &str) -> String {

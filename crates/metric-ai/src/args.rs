@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use analysis::cluster::Access;
@@ -15,10 +16,18 @@ use tracing::level_filters::LevelFilter;
 /// How much of a bad `LOG_LEVEL` is shown.
 const SHOWN_LEVEL_BYTES: usize = 40;
 
+/// What `--version` says: the version, and the commit that a release was built
+/// from. A build by hand does not name one: it would link everything again at
+/// each commit.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("CANARY_JUDGE_COMMIT").unwrap_or("unknown");
+    format!("{} (commit {commit})", env!("CARGO_PKG_VERSION"))
+});
+
 #[derive(Parser, Debug)]
 #[command(
     name = "rollouts-plugin-metric-ai",
-    version,
+    version = VERSION.as_str(),
     about = "The Argo Rollouts metric plugin that judges canaries by their logs and pod states.",
     after_help = "Started by the Argo Rollouts controller it serves measurements; by hand it has \
                   the commands above.\n\nEnvironment: LOG_LEVEL (panic, fatal, error, warn, info, \

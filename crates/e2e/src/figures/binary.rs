@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::Programs;
-use super::elf;
 use bench::figure::{Figure, Target, Value};
+use e2e::elf;
 
 /// Largest file that a controller should have to copy.
 const SIZE_LIMIT_MIB: f64 = 16.0;

@@ -5,7 +5,6 @@ mod args;
 mod binary;
 mod calls;
 mod cluster;
-mod elf;
 mod launch;
 mod load;
 mod resident;

@@ -79,6 +79,8 @@ impl<'a> Stage<'a> {
                 entrypoint: vec!["/bin/rollouts-controller".to_owned()],
                 user: CONTROLLER_USER,
                 working_folder: "/home/argo-rollouts".to_owned(),
+                arguments: Vec::new(),
+                labels: BTreeMap::new(),
             });
         }
         cluster.load(&images)?;

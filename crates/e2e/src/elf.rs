@@ -1,6 +1,7 @@
-//! Whether a program runs on nothing but a kernel: what its ELF headers ask for.
+//! Whether a program runs on nothing but a kernel, and on whose: what its ELF
+//! headers ask for.
 
-use anyhow::{Context, Result, bail, ensure};
+use crate::error::{Error, Result};
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
@@ -15,41 +16,72 @@ const PROGRAM_HEADER_BYTES: usize = 0x38;
 /// Bytes of one entry of the dynamic section.
 const DYNAMIC_ENTRY_BYTES: usize = 16;
 
+/// The machine that a program is for, as ELF numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// x86-64.
+    X86_64,
+    /// 64-bit ARM.
+    Aarch64,
+    /// Any other.
+    Other(u16),
+}
+
+/// The machine that the program is for.
+///
+/// # Errors
+/// When it is not a 64-bit little-endian ELF file.
+pub fn machine(file: &[u8]) -> Result<Machine> {
+    check_magic(file)?;
+    Ok(match u16_at(file, 0x12)? {
+        62 => Machine::X86_64,
+        183 => Machine::Aarch64,
+        other => Machine::Other(other),
+    })
+}
+
+fn check_magic(file: &[u8]) -> Result<()> {
+    if file.starts_with(b"\x7fELF\x02\x01") {
+        Ok(())
+    } else {
+        Err(Error::elf("not a 64-bit little-endian ELF file"))
+    }
+}
+
 /// How many things the program needs beside itself: an interpreter that loads
 /// it (`PT_INTERP`) and shared libraries (`DT_NEEDED`). None means static.
 ///
 /// # Errors
 /// When it is not a whole 64-bit little-endian ELF file.
 pub fn needed_beside_itself(file: &[u8]) -> Result<u64> {
-    ensure!(
-        file.starts_with(b"\x7fELF\x02\x01"),
-        "not a 64-bit little-endian ELF file"
-    );
-    let table = usize::try_from(u64_at(file, 0x20)?)?;
+    check_magic(file)?;
+    let table = position(u64_at(file, 0x20)?)?;
     let entry_bytes = usize::from(u16_at(file, 0x36)?);
     let entries = usize::from(u16_at(file, 0x38)?);
-    ensure!(entries <= MAX_PROGRAM_HEADERS, "{entries} program headers");
+    if entries > MAX_PROGRAM_HEADERS {
+        return Err(Error::elf(format!("{entries} program headers")));
+    }
     let mut needed = 0;
     let mut loads = 0;
     for index in 0..entries {
         let header = table
             .checked_add(index * entry_bytes)
-            .context("program headers past the end")?;
+            .ok_or_else(|| Error::elf("program headers past the end"))?;
         // The whole header, also where only its kind counts.
         bytes_at::<PROGRAM_HEADER_BYTES>(file, header)?;
         match u32_at(file, header)? {
             PT_LOAD => loads += 1,
             PT_INTERP => needed += 1,
             PT_DYNAMIC => {
-                let start = usize::try_from(u64_at(file, header.saturating_add(0x08))?)?;
-                let bytes = usize::try_from(u64_at(file, header.saturating_add(0x20))?)?;
+                let start = position(u64_at(file, header.saturating_add(0x08))?)?;
+                let bytes = position(u64_at(file, header.saturating_add(0x20))?)?;
                 needed += libraries(file, start, bytes)?;
             }
             _ => {}
         }
     }
     if loads == 0 {
-        bail!("it has nothing to load");
+        return Err(Error::elf("it has nothing to load"));
     }
     Ok(needed)
 }
@@ -64,6 +96,10 @@ fn libraries(file: &[u8], start: usize, bytes: usize) -> Result<u64> {
         }
     }
     Ok(needed)
+}
+
+fn position(value: u64) -> Result<usize> {
+    usize::try_from(value).map_err(|_| Error::elf("an offset past what memory can hold"))
 }
 
 fn u16_at(file: &[u8], at: usize) -> Result<u16> {
@@ -82,7 +118,7 @@ fn bytes_at<const N: usize>(file: &[u8], at: usize) -> Result<[u8; N]> {
     file.get(at..)
         .and_then(<[u8]>::first_chunk)
         .copied()
-        .with_context(|| format!("the file ends before byte {at}"))
+        .ok_or_else(|| Error::elf(format!("the file ends before byte {at}")))
 }
 
 #[cfg(test)]
@@ -126,6 +162,20 @@ mod tests {
             &[DT_NEEDED, 7, DT_NEEDED, 9, DT_NULL, 0, DT_NEEDED, 11],
         );
         assert_eq!(needed_beside_itself(&linked).unwrap(), 2);
+    }
+
+    #[test]
+    fn the_machine_is_told() {
+        let mut file = elf(&[], &[]);
+        for (number, expected) in [
+            (62, Machine::X86_64),
+            (183, Machine::Aarch64),
+            (243, Machine::Other(243)),
+        ] {
+            file[0x12] = number;
+            assert_eq!(machine(&file).unwrap(), expected);
+        }
+        assert!(machine(b"#!/bin/sh and more than twenty bytes").is_err());
     }
 
     #[test]
