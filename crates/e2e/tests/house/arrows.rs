@@ -13,14 +13,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("judge", &[]),
     ("bench", &["judge"]),
     ("analysis", &["judge"]),
-    ("metric-ai", &["analysis", "judge", "rollouts-plugin"]),
-    ("cli", &["analysis", "judge", "rollouts-plugin"]),
+    ("agent-api", &[]),
+    (
+        "metric-ai",
+        &["agent-api", "analysis", "judge", "rollouts-plugin"],
+    ),
+    (
+        "cli",
+        &["agent-api", "analysis", "judge", "rollouts-plugin"],
+    ),
     ("demo-app", &[]),
     ("kube-stand-in", &[]),
     ("model-stand-in", &[]),
+    ("agent-stand-in", &[]),
     (
         "e2e",
         &[
+            "agent-stand-in",
             "analysis",
             "bench",
             "go-plugin",
@@ -32,7 +41,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Ours that tests may use on top.
-const TESTS_MAY_USE: &[&str] = &["kube-stand-in", "model-stand-in", "rollouts-plugin"];
+const TESTS_MAY_USE: &[&str] = &[
+    "agent-stand-in",
+    "kube-stand-in",
+    "model-stand-in",
+    "rollouts-plugin",
+];
 
 /// What must not be reachable from a crate, at any distance, and why.
 const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
@@ -52,6 +66,11 @@ const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
         "the SDK serves other plugins as well",
     ),
     (
+        "agent-api",
+        &["kube", "judge", "axum"],
+        "it is what crosses the wire, and its client",
+    ),
+    (
         "metric-ai",
         &[
             "axum",
@@ -59,6 +78,7 @@ const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
             "openssl-sys",
             "kube-stand-in",
             "model-stand-in",
+            "agent-stand-in",
         ],
         "the plugin is no server, and has one TLS provider",
     ),
