@@ -169,16 +169,18 @@ fn causes<'e>(
 
 /// What is wrong with a certificate, if that is why.
 fn untrusted(error: &reqwest::Error) -> Option<String> {
-    causes(error).find_map(|cause| {
-        let wrapped = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        let tls = wrapped
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .or_else(|| cause.downcast_ref::<rustls::Error>())?;
-        matches!(tls, rustls::Error::InvalidCertificate(_))
-            .then(|| clean::line(&tls.to_string(), MAX_WHY_BYTES))
-    })
+    let tls = causes(error).find_map(|cause| {
+        let io = cause.downcast_ref::<io::Error>()?;
+        // An I/O error does not show what it wraps as its source, and each
+        // layer of a connection wraps once more.
+        std::iter::successors(io.get_ref(), |inner| {
+            inner.downcast_ref::<io::Error>()?.get_ref()
+        })
+        .take(MAX_CAUSES)
+        .find_map(|inner| inner.downcast_ref::<rustls::Error>())
+    })?;
+    matches!(tls, rustls::Error::InvalidCertificate(_))
+        .then(|| clean::line(&tls.to_string(), MAX_WHY_BYTES))
 }
 
 /// The innermost cause: `Connection refused (os error 111)`. The outer ones

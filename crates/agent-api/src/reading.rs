@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_is_no_analysis() {
-        let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        let deep = format!("{{\"analysis\":{}{}}}", "[".repeat(200), "]".repeat(200));
         for body in [
             "",
             "null",

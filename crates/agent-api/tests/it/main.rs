@@ -1,0 +1,68 @@
+//! The client against a scripted agent on loopback.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where what it needs is missing"
+)]
+
+/// What agents answer, and what it amounts to.
+mod answers;
+/// Whether an agent is well.
+mod health;
+/// What is sent to whom, and what is shown.
+mod secrets;
+/// Certificates.
+mod tls;
+/// What goes wrong on the way.
+mod troubles;
+
+use std::time::Duration;
+
+use agent_api::{AgentUrl, Bearer, Client, Context, Limits, Request};
+
+/// Ample for loopback: only what hangs for ever comes near it.
+const AMPLE: Duration = Duration::from_secs(30);
+
+/// A client as the plugin makes it: no redirects, no proxy of this machine.
+fn http() -> reqwest::Client {
+    http_builder(rustls::RootCertStore::empty())
+        .no_proxy()
+        .build()
+        .unwrap()
+}
+
+fn http_builder(roots: rustls::RootCertStore) -> reqwest::ClientBuilder {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let tls = rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+fn client(url: &str) -> Client {
+    with_token(url, None)
+}
+
+fn with_token(url: &str, token: Option<&str>) -> Client {
+    let bearer = token.map(|token| Bearer::new(token).unwrap());
+    let agent = AgentUrl::parse(url).unwrap();
+    Client::new(http(), agent, bearer, Limits::default())
+}
+
+fn question() -> Request {
+    Request {
+        user_id: agent_api::USER_ID.to_owned(),
+        prompt: "Compare them.".to_owned(),
+        memory_id: Some("rollout:shop/web".to_owned()),
+        context: Context {
+            namespace: Some("shop".to_owned()),
+            rollout_name: Some("web".to_owned()),
+            ..Context::default()
+        },
+        ..Request::default()
+    }
+}
