@@ -236,7 +236,7 @@ fn garbage() -> Vec<String> {
         // Times, and a number of samples, that nobody asked for.
         values(json!(0), json!("1")),
         values(json!(1e300), json!("1")),
-        series(&["1", "1", "1", "1", "1"]),
+        matrix(&json!([{"values": vec![json!([END_MS / 1_000, "1"]); 5]}])),
         "[".repeat(100_000),
     ]
 }
@@ -383,12 +383,20 @@ async fn no_failure_changes_the_verdict_and_each_is_in_the_report() {
     let _guard = captured.install();
     let server = Scripted::always(Answer::json(500, "hunter2")).await;
     let source = Prometheus::new(access());
-    let look = look(&source, &latency(&server.url()), END_MS).await;
+    let pairs = ["p95 latency", "backlog"]
+        .map(|name| json!({"name": name, "stable": "of_stable", "canary": "of_canary"}));
+    let queries = queries(&json!({"address": server.url(), "pairs": pairs}));
+    let look = look(&source, &queries, END_MS).await;
     assert_eq!(
         look.decision(),
         Decision::Promote,
         "{}",
         look.verdict.message
+    );
+    assert_eq!(look.verdict.left_out.len(), 4);
+    assert!(
+        look.verdict.left_out.is_sorted(),
+        "evidence is in canonical order"
     );
     let report = analysis::report::text(&look.verdict);
     for arm in ["canary", "stable"] {

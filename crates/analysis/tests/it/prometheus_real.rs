@@ -81,20 +81,19 @@ impl Server {
                 let _ = sender.send(line);
             }
         });
-        let mut said = String::new();
-        loop {
+        let (mut said, mut ready) = (String::new(), false);
+        // In either order.
+        while !ready || server.address.is_empty() {
             let line = lines.recv_timeout(READY_LIMIT);
             let line = line.unwrap_or_else(|_| panic!("{MISSING}: {said}"));
             writeln!(said, "{line}").expect("memory");
+            ready |= line.contains("Server is ready to receive web requests");
             if line.contains("\"Listening on\"") {
                 let (_, address) = line.split_once("address=").expect("an address");
                 address.trim().clone_into(&mut server.address);
             }
-            if line.contains("Server is ready to receive web requests") {
-                assert!(!server.address.is_empty(), "{said}");
-                return server;
-            }
         }
+        server
     }
 
     fn url(&self, scheme: &str) -> String {
