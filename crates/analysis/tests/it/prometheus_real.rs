@@ -240,17 +240,13 @@ async fn a_worse_metric_aborts_when_there_are_samples_enough_and_an_equal_one_ne
     let mut faster = slow.clone();
     faster["worse"] = json!("lower");
     let empty = pair("empty", "nothing_of_this_name");
-    // Samples of each arm, 30 s apart.
+    // Samples of each arm, 30 s apart; docs/prometheus.md has these numbers.
     for (what, pair, samples, expected) in [
-        ("3 times as slow", &slow, 25, Decision::Abort),
-        ("a third of the hits", &hits, 25, Decision::Abort),
-        ("slow, hardly sampled", &slow, 16, Decision::Inconclusive),
-        (
-            "slow, not sampled enough to say",
-            &slow,
-            8,
-            Decision::Promote,
-        ),
+        ("3 times as slow", &slow, 21, Decision::Abort),
+        ("a third of the hits", &hits, 21, Decision::Abort),
+        ("slow, a sample short", &slow, 20, Decision::Inconclusive),
+        ("slow, as few as hold", &slow, 12, Decision::Inconclusive),
+        ("slow, too few to say", &slow, 11, Decision::Promote),
         ("better", &faster, 25, Decision::Promote),
         ("equal", &same, 35, Decision::Promote),
         ("no data", &empty, 35, Decision::Promote),
