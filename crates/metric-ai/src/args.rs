@@ -13,6 +13,8 @@ use clap::{Parser, Subcommand};
 use rollouts_plugin::HANDSHAKE;
 use tracing::level_filters::LevelFilter;
 
+use crate::proxies::Proxies;
+
 /// How much of a bad `LOG_LEVEL` is shown.
 const SHOWN_LEVEL_BYTES: usize = 40;
 
@@ -32,7 +34,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     after_help = "Started by the Argo Rollouts controller it serves measurements; by hand it has \
                   the commands above.\n\nEnvironment: LOG_LEVEL (panic, fatal, error, warn, info, \
                   debug, trace; default info), KUBECONFIG (outside a cluster), SSL_CERT_FILE \
-                  (authorities that `check` trusts)."
+                  (authorities that are trusted), HTTPS_PROXY, HTTP_PROXY, NO_PROXY."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -41,8 +43,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum CliCommand {
-    /// Tell whether an address is reachable from here: DNS, connection, TLS,
-    /// HTTP status. Exit code 0 if it is, 1 if it is not.
+    /// Tell whether an address is reachable from here: proxy, DNS, connection,
+    /// TLS, HTTP status. Exit code 0 if it is, 1 if it is not.
     Check {
         /// The address, http:// or https://.
         url: String,
@@ -88,8 +90,8 @@ pub struct CheckConfig {
     pub url: String,
     /// How long each step may take.
     pub step_limit: Duration,
-    /// Whether the environment names a proxy, which is not used here.
-    pub has_proxy: bool,
+    /// The proxies that it is reached through.
+    pub proxies: Proxies,
 }
 
 /// Reads the command line and the environment.
@@ -110,9 +112,7 @@ fn parse(
         Some(CliCommand::Check { url, timeout }) => Command::Check(CheckConfig {
             url,
             step_limit: Duration::from_secs(timeout),
-            has_proxy: ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"]
-                .iter()
-                .any(|name| env(name).is_some_and(|value| !value.is_empty())),
+            proxies: proxies(&env),
         }),
         None if env(HANDSHAKE.cookie_key).is_none_or(|cookie| cookie != HANDSHAKE.cookie_value) => {
             Command::Explain
@@ -129,6 +129,21 @@ fn serve_config(env: &impl Fn(&str) -> Option<OsString>) -> ServeConfig {
         access: access(env),
         log_level: level.unwrap_or(LevelFilter::INFO),
         bad_log_level: level.is_none().then(|| one_line(&text, SHOWN_LEVEL_BYTES)),
+    }
+}
+
+/// As our requests read them: the first name that is set counts, also if it is
+/// set to nothing.
+fn proxies(env: &impl Fn(&str) -> Option<OsString>) -> Proxies {
+    let value = |upper, lower| {
+        let found = [upper, lower].into_iter().find_map(env);
+        found.and_then(|v| v.into_string().ok()).unwrap_or_default()
+    };
+    Proxies {
+        all: value("ALL_PROXY", "all_proxy"),
+        http: value("HTTP_PROXY", "http_proxy"),
+        https: value("HTTPS_PROXY", "https_proxy"),
+        no: value("NO_PROXY", "no_proxy"),
     }
 }
 
@@ -252,9 +267,14 @@ mod tests {
 
     #[test]
     fn commands() {
-        let Command::Check(check) =
-            parsed(&["check", "http://a"], &[("HTTPS_PROXY", "http://p")]).unwrap()
-        else {
+        let env = [
+            ("HTTPS_PROXY", "http://p"),
+            ("https_proxy", "http://other"),
+            ("HTTP_PROXY", ""),
+            ("http_proxy", "http://not-reached"),
+            ("no_proxy", "cluster.local"),
+        ];
+        let Command::Check(check) = parsed(&["check", "http://a"], &env).unwrap() else {
             panic!("it does not check")
         };
         assert_eq!(
@@ -262,7 +282,11 @@ mod tests {
             CheckConfig {
                 url: "http://a".into(),
                 step_limit: Duration::from_secs(5),
-                has_proxy: true,
+                proxies: Proxies {
+                    https: "http://p".into(),
+                    no: "cluster.local".into(),
+                    ..Proxies::default()
+                },
             }
         );
         let install = parsed(&["install", "/plugins/"], &[COOKIE]).unwrap();

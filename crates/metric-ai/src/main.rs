@@ -11,6 +11,7 @@ mod look;
 mod looks;
 mod memo;
 mod provider;
+mod proxies;
 mod reach;
 mod reply;
 mod said;

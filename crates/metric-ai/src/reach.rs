@@ -1,7 +1,9 @@
 //! `check URL`: is the address reachable from where the controller runs?
 //!
 //! The controller's image has no shell and no curl, so the plugin tells: each
-//! step (DNS, connection, TLS, HTTP status) with its outcome and its time.
+//! step (DNS, connection, TLS, HTTP status) with its outcome and its time. The
+//! way is the one that requests take: through the environment's proxy if it
+//! names one, trusting the authorities of `SSL_CERT_FILE`.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -9,14 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analysis::message::one_line;
-use http::Uri;
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::Intercept;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::client::TlsStream;
 
 use crate::args::CheckConfig;
+use crate::proxies::Way;
 use crate::words::chain;
 
 /// Most addresses of a name that are tried.
@@ -24,6 +29,10 @@ const MAX_ADDRESSES: usize = 4;
 
 /// Longest head of an answer that is read for its status line.
 const MAX_STATUS_BYTES: usize = 512;
+
+/// Longest head of a proxy's answer, which is read to its end: what comes after
+/// it is the server's.
+const MAX_PROXY_HEAD_BYTES: usize = 8 << 10;
 
 /// Longest text of a cause.
 const MAX_CAUSE_BYTES: usize = 300;
@@ -47,10 +56,25 @@ enum ReachError {
     NotHttp,
     #[error("the server answers, with an error of its own")]
     ServerError,
+    #[error("only http:// and https:// proxies are known here")]
+    ProxyScheme,
+    #[error(
+        "the proxy wants to know who asks: put user and password into the proxy's address, as in \
+         http://user:password@proxy:3128"
+    )]
+    ProxyAuthentication,
+    #[error("the proxy does not let it through (status {0})")]
+    ProxyRefuses(u16),
 }
+
+/// A connection, through whatever it goes.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 /// Where to go.
 struct Target {
+    uri: Uri,
     is_https: bool,
     host: String,
     port: u16,
@@ -75,7 +99,10 @@ pub fn without_credentials(url: &str) -> Option<String> {
 
 impl Target {
     fn read(url: &str) -> Result<Self, ReachError> {
-        let uri: Uri = url.parse().map_err(|_| ReachError::Address)?;
+        Self::of(url.parse().map_err(|_| ReachError::Address)?)
+    }
+
+    fn of(uri: Uri) -> Result<Self, ReachError> {
         let is_https = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -94,7 +121,37 @@ impl Target {
                 .path_and_query()
                 .map_or("/", |path| path.as_str())
                 .to_owned(),
+            uri,
         })
+    }
+
+    /// `host:port`, as headers have it.
+    fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Why the steps ended before the last.
+enum Stop {
+    /// A step failed.
+    Failed(ReachError),
+    /// What was found cannot be written.
+    Unwritable(io::Error),
+}
+
+impl From<ReachError> for Stop {
+    fn from(error: ReachError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Unwritable(error)
     }
 }
 
@@ -104,88 +161,139 @@ impl Target {
 /// # Errors
 /// If `out` cannot be written to.
 pub async fn check(config: &CheckConfig, out: &mut impl Write) -> io::Result<bool> {
-    if config.has_proxy {
-        writeln!(
-            out,
-            "note     a proxy is configured; this check goes past it"
-        )?;
-    }
-    let reached = steps(config, out).await?;
-    match &reached {
-        Ok(()) => writeln!(out, "reachable")?,
-        Err(error) => {
-            writeln!(out, "         {}", one_line(&chain(error), MAX_CAUSE_BYTES))?;
-            writeln!(out, "not reachable")?;
+    match steps(config, out).await {
+        Ok(()) => {
+            writeln!(out, "reachable")?;
+            Ok(true)
         }
+        Err(Stop::Failed(error)) => {
+            writeln!(
+                out,
+                "         {}",
+                one_line(&chain(&error), MAX_CAUSE_BYTES)
+            )?;
+            writeln!(out, "not reachable")?;
+            Ok(false)
+        }
+        Err(Stop::Unwritable(error)) => Err(error),
     }
-    Ok(reached.is_ok())
 }
 
-/// The steps in order; the outer error is `out`'s.
-async fn steps(config: &CheckConfig, out: &mut impl Write) -> io::Result<Result<(), ReachError>> {
-    let target = match Target::read(&config.url) {
-        Ok(target) => target,
-        Err(error) => return Ok(Err(error)),
-    };
-    let limit = config.step_limit;
-    let mut step = Step {
+async fn steps(config: &CheckConfig, out: &mut impl Write) -> Result<(), Stop> {
+    let target = Target::read(&config.url)?;
+    let way = config.proxies.way(&target.uri);
+    match &way {
+        Way::Direct => {}
+        Way::Excepted => writeln!(out, "proxy    none: NO_PROXY excepts this address")?,
+        // Its address comes without user and password.
+        Way::Through(proxy) => writeln!(out, "proxy    {}", origin(proxy.uri()))?,
+    }
+    let mut steps = Steps {
         out,
+        limit: config.step_limit,
         begun: Instant::now(),
     };
+    match &way {
+        Way::Through(proxy) => steps.through(proxy, &target).await,
+        Way::Direct | Way::Excepted => {
+            let stream = steps.open(&target).await?;
+            steps.to_the_end(&target, stream).await
+        }
+    }
+}
 
-    let resolved = within(limit, resolve(&target)).await;
-    let addresses = match step.say("DNS", &resolved, |found| join(found))? {
-        Some(addresses) => addresses.clone(),
-        None => return Ok(resolved.map(drop)),
-    };
-    let connected = connect(&addresses, limit).await;
-    step.say("connect", &connected, |(_, address)| address.to_string())?;
-    let stream = match connected {
-        Ok((stream, _)) => stream,
-        Err(error) => return Ok(Err(error)),
-    };
-    let status = if target.is_https {
-        let secured = within(limit, secure(&target, stream)).await;
-        step.say("TLS", &secured, |stream| {
+/// `http://proxy:3128`.
+fn origin(uri: &Uri) -> String {
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{}://{host}", uri.scheme_str().unwrap_or_default())
+}
+
+/// Takes each step within the limit, and writes its outcome and its time.
+struct Steps<'o, W> {
+    out: &'o mut W,
+    limit: Duration,
+    begun: Instant,
+}
+
+impl<W: Write> Steps<'_, W> {
+    fn say<T>(
+        &mut self,
+        name: &str,
+        result: Result<T, ReachError>,
+        show: impl FnOnce(&T) -> String,
+    ) -> Result<T, Stop> {
+        let ms = self.begun.elapsed().as_millis();
+        self.begun = Instant::now();
+        let shown = result.as_ref().map_or_else(|_| "failed".to_owned(), show);
+        writeln!(self.out, "{name:8} {shown} ({ms} ms)")?;
+        Ok(result?)
+    }
+
+    /// Through a proxy: a tunnel for https, else the proxy itself is asked.
+    async fn through(&mut self, proxy: &Intercept, target: &Target) -> Result<(), Stop> {
+        let at = Target::of(proxy.uri().clone()).map_err(|_| ReachError::ProxyScheme)?;
+        let opened = self.open(&at).await?;
+        let stream: Box<dyn Stream> = if at.is_https {
+            Box::new(self.secure(&at, opened).await?)
+        } else {
+            Box::new(opened)
+        };
+        let credentials = proxy.basic_auth();
+        if target.is_https {
+            let tunnel = within(self.limit, connect_through(target, stream, credentials)).await;
+            let tunnel = self.say("CONNECT", tunnel, |_| "the proxy lets it through".into())?;
+            return self.to_the_end(target, tunnel).await;
+        }
+        let request = get(target, &absolute(target), credentials);
+        match self.ask(&request, stream).await? {
+            407 => Err(ReachError::ProxyAuthentication.into()),
+            status => serves(status),
+        }
+    }
+
+    /// A connection to where `at` is: its name, then its first address that
+    /// takes one.
+    async fn open(&mut self, at: &Target) -> Result<TcpStream, Stop> {
+        let resolved = within(self.limit, resolve(at)).await;
+        let addresses = self.say("DNS", resolved, |found| join(found))?;
+        let connected = connect(&addresses, self.limit).await;
+        let (stream, _) = self.say("connect", connected, |(_, address)| address.to_string())?;
+        Ok(stream)
+    }
+
+    /// The steps that the server itself answers.
+    async fn to_the_end(&mut self, target: &Target, stream: impl Stream) -> Result<(), Stop> {
+        let request = get(target, &target.path, None);
+        let status = if target.is_https {
+            let secured = self.secure(target, stream).await?;
+            self.ask(&request, secured).await?
+        } else {
+            self.ask(&request, stream).await?
+        };
+        serves(status)
+    }
+
+    async fn secure<S: Stream>(&mut self, at: &Target, stream: S) -> Result<TlsStream<S>, Stop> {
+        let secured = within(self.limit, secure(at, stream)).await;
+        self.say("TLS", secured, |stream| {
             let version = stream.get_ref().1.protocol_version();
             format!(
                 "{}, certificate trusted",
                 version.map_or("done", |v| v.as_str().unwrap_or("done"))
             )
-        })?;
-        match secured {
-            Ok(stream) => within(limit, ask(&target, stream)).await,
-            Err(error) => return Ok(Err(error)),
-        }
-    } else {
-        within(limit, ask(&target, stream)).await
-    };
-    step.say("HTTP", &status, u16::to_string)?;
-    Ok(match status {
-        Ok(500..) => Err(ReachError::ServerError),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    })
+        })
+    }
+
+    async fn ask(&mut self, request: &[u8], stream: impl Stream) -> Result<u16, Stop> {
+        let status = within(self.limit, ask(request, stream)).await;
+        self.say("HTTP", status, u16::to_string)
+    }
 }
 
-/// Writes the outcome and the time of each step.
-struct Step<'o, W> {
-    out: &'o mut W,
-    begun: Instant,
-}
-
-impl<W: Write> Step<'_, W> {
-    fn say<'r, T>(
-        &mut self,
-        name: &str,
-        result: &'r Result<T, ReachError>,
-        show: impl FnOnce(&T) -> String,
-    ) -> io::Result<Option<&'r T>> {
-        let ms = self.begun.elapsed().as_millis();
-        self.begun = Instant::now();
-        let shown = result.as_ref().map_or_else(|_| "failed".to_owned(), show);
-        writeln!(self.out, "{name:8} {shown} ({ms} ms)")?;
-        Ok(result.as_ref().ok())
+fn serves(status: u16) -> Result<(), Stop> {
+    match status {
+        500.. => Err(ReachError::ServerError.into()),
+        _ => Ok(()),
     }
 }
 
@@ -230,10 +338,7 @@ async fn connect(
     Err(last)
 }
 
-async fn secure(
-    target: &Target,
-    stream: TcpStream,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ReachError> {
+async fn secure<S: Stream>(target: &Target, stream: S) -> Result<TlsStream<S>, ReachError> {
     // Reads SSL_CERT_FILE and SSL_CERT_DIR, else the system's authorities.
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
@@ -254,27 +359,63 @@ async fn secure(
         .map_err(ReachError::Io)
 }
 
-/// Asks for the path and reads no further than the status.
-async fn ask(
-    target: &Target,
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-) -> Result<u16, ReachError> {
-    let host = if target.host.contains(':') {
-        format!("[{}]", target.host)
-    } else {
-        target.host.clone()
-    };
-    let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {host}:{}\r\nUser-Agent: rollouts-plugin-metric-ai/{}\r\n\
-         Accept: */*\r\nConnection: close\r\n\r\n",
-        target.path,
-        target.port,
+/// The head of a request for `what`: a path, or a whole address for a proxy.
+fn get(target: &Target, what: &str, proxy_credentials: Option<&HeaderValue>) -> Vec<u8> {
+    let mut head = format!(
+        "GET {what} HTTP/1.1\r\nHost: {}\r\nUser-Agent: rollouts-plugin-metric-ai/{}\r\n\
+         Accept: */*\r\nConnection: close\r\n",
+        target.authority(),
         env!("CARGO_PKG_VERSION"),
-    );
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .map_err(ReachError::Io)?;
+    )
+    .into_bytes();
+    end_head(&mut head, proxy_credentials);
+    head
+}
+
+/// The address without user and password, as a proxy is asked for it.
+fn absolute(target: &Target) -> String {
+    format!("http://{}{}", target.authority(), target.path)
+}
+
+fn end_head(head: &mut Vec<u8>, proxy_credentials: Option<&HeaderValue>) {
+    if let Some(credentials) = proxy_credentials {
+        head.extend_from_slice(b"Proxy-Authorization: ");
+        head.extend_from_slice(credentials.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+}
+
+/// Asks the proxy for a tunnel to the target.
+async fn connect_through<S: Stream>(
+    target: &Target,
+    mut stream: S,
+    credentials: Option<&HeaderValue>,
+) -> Result<S, ReachError> {
+    let authority = target.authority();
+    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    end_head(&mut head, credentials);
+    stream.write_all(&head).await.map_err(ReachError::Io)?;
+    let mut answer = Vec::new();
+    // A byte at a time: the first byte after the head is not ours to read.
+    while !answer.ends_with(b"\r\n\r\n") && answer.len() < MAX_PROXY_HEAD_BYTES {
+        match stream.read_u8().await {
+            Ok(byte) => answer.push(byte),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            Err(error) => return Err(ReachError::Io(error)),
+        }
+    }
+    match status(&answer).ok_or(ReachError::NotHttp)? {
+        200..=299 if answer.ends_with(b"\r\n\r\n") => Ok(stream),
+        200..=299 => Err(ReachError::NotHttp),
+        407 => Err(ReachError::ProxyAuthentication),
+        refused => Err(ReachError::ProxyRefuses(refused)),
+    }
+}
+
+/// Asks, and reads no further than the status.
+async fn ask(request: &[u8], mut stream: impl Stream) -> Result<u16, ReachError> {
+    stream.write_all(request).await.map_err(ReachError::Io)?;
     let mut head = Vec::with_capacity(MAX_STATUS_BYTES);
     while head.len() < MAX_STATUS_BYTES && !head.contains(&b'\n') {
         let mut piece = [0; MAX_STATUS_BYTES];
@@ -297,115 +438,4 @@ fn status(head: &[u8]) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpListener;
-
-    #[test]
-    fn an_address_is_shown_without_its_credentials() {
-        let table = [
-            ("http://agent:8080", Some("http://agent:8080")),
-            ("https://u:p@agent/a2a?key=x", Some("https://agent/a2a")),
-            ("http://[::1]:80/", Some("http://[::1]:80")),
-            ("agent:8080", None),
-            ("ftp://agent", None),
-            ("not an address", None),
-            ("", None),
-        ];
-        for (url, shown) in table {
-            assert_eq!(without_credentials(url).as_deref(), shown, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_status_line_is_read_and_nothing_else_is_taken_for_one() {
-        let table = [
-            ("HTTP/1.1 200 OK\r\n", Some(200)),
-            ("HTTP/1.0 503\n", Some(503)),
-            ("HTTP/2 200\r\n", None),
-            ("HTTP/1.1 2000 OK\r\n", None),
-            ("SSH-2.0-OpenSSH\r\n", None),
-            ("", None),
-        ];
-        for (head, expected) in table {
-            assert_eq!(status(head.as_bytes()), expected, "{head:?}");
-        }
-    }
-
-    /// Answers one connection with these bytes.
-    async fn server(answer: &'static [u8]) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let asked = stream.read(&mut [0; 1_024]).await.unwrap();
-            assert!(asked > 0);
-            stream.write_all(answer).await.unwrap();
-        });
-        address
-    }
-
-    async fn checked(url: String) -> (bool, String) {
-        let config = CheckConfig {
-            url,
-            step_limit: Duration::from_secs(5),
-            has_proxy: false,
-        };
-        let mut out = Vec::new();
-        let reachable = check(&config, &mut out).await.unwrap();
-        (reachable, String::from_utf8(out).unwrap())
-    }
-
-    #[tokio::test]
-    async fn each_step_is_said() {
-        let address = server(b"HTTP/1.1 404 Not Found\r\n\r\n").await;
-        let (reachable, said) = checked(format!("http://{address}/health")).await;
-        assert!(reachable, "{said}");
-        let steps: Vec<&str> = said.lines().map(|l| l.split(' ').next().unwrap()).collect();
-        assert_eq!(steps, ["DNS", "connect", "HTTP", "reachable"]);
-        assert!(said.contains("HTTP     404 ("), "{said}");
-    }
-
-    #[tokio::test]
-    async fn what_does_not_serve_is_not_reachable() {
-        for (answer, why) in [
-            (
-                &b"HTTP/1.1 503 Service Unavailable\r\n\r\n"[..],
-                "an error of its own",
-            ),
-            (b"SSH-2.0-OpenSSH\r\n", "not HTTP"),
-            (b"", "not HTTP"),
-        ] {
-            let address = server(answer).await;
-            let (reachable, said) = checked(format!("http://{address}")).await;
-            assert!(!reachable && said.contains(why), "{said}");
-        }
-        let address = server(b"plain text").await;
-        let (reachable, said) = checked(format!("https://{address}")).await;
-        assert!(!reachable && said.contains("TLS      failed"), "{said}");
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = closed.local_addr().unwrap();
-        drop(closed);
-        let (reachable, said) = checked(format!("http://{address}")).await;
-        assert!(!reachable && said.contains("connect  failed"), "{said}");
-        let (reachable, said) = checked("agent:8080".into()).await;
-        assert!(!reachable && said.contains("not an http"), "{said}");
-    }
-
-    #[tokio::test]
-    async fn a_step_that_hangs_ends() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = CheckConfig {
-            url: format!("http://{}", listener.local_addr().unwrap()),
-            step_limit: Duration::from_millis(20),
-            has_proxy: true,
-        };
-        let mut out = Vec::new();
-        assert!(!check(&config, &mut out).await.unwrap());
-        let said = String::from_utf8(out).unwrap();
-        assert!(
-            said.starts_with("note") && said.contains("took longer"),
-            "{said}"
-        );
-    }
-}
+mod tests;

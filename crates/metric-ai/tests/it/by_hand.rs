@@ -12,8 +12,9 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use rustls::pki_types::PrivateKeyDer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::bench::{Bench, PLUGIN};
@@ -21,6 +22,10 @@ use crate::bench::{Bench, PLUGIN};
 fn by_hand(args: &[&str]) -> Command {
     let mut command = Command::new(PLUGIN);
     command.args(args).env_remove("ARGO_ROLLOUTS_RPC_PLUGIN");
+    // The machine's own proxies are none of ours.
+    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
     command
 }
 
@@ -144,6 +149,66 @@ async fn check_trusts_the_authorities_it_is_given_and_no_others() {
         assert_eq!(said.contains("HTTP     204"), is_ours, "{said}");
         assert_eq!(said.contains("TLS      failed"), !is_ours, "{said}");
     }
+}
+
+/// A proxy that opens one tunnel, to wherever it is asked to. Returns its
+/// address, and what it was asked.
+async fn tunnel() -> (SocketAddr, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        let head = text(&head);
+        let to = head.split(' ').nth(1).unwrap().to_owned();
+        let mut server = TcpStream::connect(to).await.unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        // Whoever goes first ends it.
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+        head
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn check_goes_through_the_proxy_that_the_environment_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, certificate) = tls_server().await;
+    let (proxy, asked) = tunnel().await;
+    let file = folder.path().join("authorities.pem");
+    fs::write(&file, certificate).unwrap();
+    let mut check = by_hand(&["check", &format!("https://{server}")]);
+    check
+        .env("SSL_CERT_FILE", &file)
+        .env_remove("SSL_CERT_DIR")
+        .env("HTTPS_PROXY", format!("http://me:hunter2@{proxy}"));
+    let check = tokio::task::spawn_blocking(move || check.output());
+    let Output { status, stdout, .. } = check.await.unwrap().unwrap();
+    let said = text(&stdout);
+    assert_eq!(status.code(), Some(0), "{said}");
+    let steps: Vec<&str> = said
+        .lines()
+        .map(|line| line.split(' ').next().unwrap_or_default())
+        .collect();
+    let expected = [
+        "proxy",
+        "DNS",
+        "connect",
+        "CONNECT",
+        "TLS",
+        "HTTP",
+        "reachable",
+    ];
+    assert_eq!(steps, expected, "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    let head = asked.await.unwrap();
+    assert!(
+        head.starts_with(&format!("CONNECT {server} HTTP/1.1\r\n")),
+        "{head}"
+    );
 }
 
 #[test]
