@@ -19,6 +19,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::OnceCell;
@@ -112,17 +113,46 @@ impl Cluster {
     async fn connect(&self) -> Result<Client, GatherError> {
         let mut config = match &self.shared.access {
             Access::Client(client) => return Ok(client.clone()),
+            // Never through a proxy: the API server is a neighbour.
             Access::InCluster => Config::incluster().map_err(|e| GatherError::Connect(e.into()))?,
             Access::Kubeconfig(path) => {
                 let kubeconfig =
                     Kubeconfig::read_from(path).map_err(|e| GatherError::Connect(e.into()))?;
-                Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-                    .await
-                    .map_err(|e| GatherError::Connect(e.into()))?
+                let own_proxy = names_a_proxy(&kubeconfig);
+                let mut config =
+                    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                        .await
+                        .map_err(|e| GatherError::Connect(e.into()))?;
+                // kube takes HTTPS_PROXY, and holds NO_PROXY against the
+                // proxy's address and not the cluster's.
+                let through = Matcher::from_env().intercept(&config.cluster_url);
+                if !own_proxy && through.is_none() {
+                    config.proxy_url = None;
+                }
+                config
             }
         };
         // Repetition is ours: it must know the look's limits and Retry-After.
         config.default_retry = false;
         Client::try_from(config).map_err(|e| GatherError::Connect(e.into()))
     }
+}
+
+/// Whether the current context's cluster has a `proxy-url` of its own, which
+/// counts whatever the environment says.
+fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| Some(&named.name) == kubeconfig.current_context.as_ref())
+        .and_then(|named| named.context.as_ref());
+    let cluster = kubeconfig
+        .clusters
+        .iter()
+        .find(|named| context.is_some_and(|context| context.cluster == named.name))
+        .and_then(|named| named.cluster.as_ref());
+    cluster.is_some_and(|cluster| {
+        let proxy = cluster.proxy_url.as_ref();
+        proxy.is_some_and(|proxy| !proxy.is_empty())
+    })
 }

@@ -102,9 +102,7 @@ impl Bench {
 
     /// A plugin that has been loaded.
     pub async fn plugin(&self) -> Asked {
-        let plugin = MetricPlugin::start(&self.launch()).await.unwrap();
-        plugin.init().await.unwrap().unwrap();
-        Asked { plugin, looks: 0 }
+        Asked::start(&self.launch()).await
     }
 
     pub fn address(&self) -> String {
@@ -174,6 +172,12 @@ pub struct Asked {
 }
 
 impl Asked {
+    pub async fn start(launch: &Launch) -> Self {
+        let plugin = MetricPlugin::start(launch).await.unwrap();
+        plugin.init().await.unwrap().unwrap();
+        Self { plugin, looks: 0 }
+    }
+
     pub async fn run(&self, run: &AnalysisRun, metric: &Metric) -> Measurement {
         let answer = self.plugin.run(run, metric).await.unwrap();
         assert!(answer.started_at.is_some());

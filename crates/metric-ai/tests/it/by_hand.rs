@@ -12,12 +12,12 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use rustls::pki_types::PrivateKeyDer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::bench::{Bench, PLUGIN};
+use crate::proxies::Proxy;
 
 fn by_hand(args: &[&str]) -> Command {
     let mut command = Command::new(PLUGIN);
@@ -151,40 +151,21 @@ async fn check_trusts_the_authorities_it_is_given_and_no_others() {
     }
 }
 
-/// A proxy that opens one tunnel, to wherever it is asked to. Returns its
-/// address, and what it was asked.
-async fn tunnel() -> (SocketAddr, JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let asked = tokio::spawn(async move {
-        let (mut client, _) = listener.accept().await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(client.read_u8().await.unwrap());
-        }
-        let head = text(&head);
-        let to = head.split(' ').nth(1).unwrap().to_owned();
-        let mut server = TcpStream::connect(to).await.unwrap();
-        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-        // Whoever goes first ends it.
-        let _ = copy_bidirectional(&mut client, &mut server).await;
-        head
-    });
-    (address, asked)
-}
-
 #[tokio::test]
 async fn check_goes_through_the_proxy_that_the_environment_names() {
     let folder = tempfile::tempdir().unwrap();
     let (server, certificate) = tls_server().await;
-    let (proxy, asked) = tunnel().await;
+    let proxy = Proxy::new().await;
     let file = folder.path().join("authorities.pem");
     fs::write(&file, certificate).unwrap();
     let mut check = by_hand(&["check", &format!("https://{server}")]);
     check
         .env("SSL_CERT_FILE", &file)
         .env_remove("SSL_CERT_DIR")
-        .env("HTTPS_PROXY", format!("http://me:hunter2@{proxy}"));
+        .env(
+            "HTTPS_PROXY",
+            format!("http://me:hunter2@{}", proxy.address()),
+        );
     let check = tokio::task::spawn_blocking(move || check.output());
     let Output { status, stdout, .. } = check.await.unwrap().unwrap();
     let said = text(&stdout);
@@ -204,11 +185,7 @@ async fn check_goes_through_the_proxy_that_the_environment_names() {
     ];
     assert_eq!(steps, expected, "{said}");
     assert!(!said.contains("hunter2"), "{said}");
-    let head = asked.await.unwrap();
-    assert!(
-        head.starts_with(&format!("CONNECT {server} HTTP/1.1\r\n")),
-        "{head}"
-    );
+    assert_eq!(proxy.asked(), [server.to_string()]);
 }
 
 #[test]

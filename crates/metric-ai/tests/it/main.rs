@@ -4,6 +4,8 @@
 mod bench;
 /// Started by a person.
 mod by_hand;
+/// Through a proxy, and past it.
+mod proxies;
 /// Killed, asked twice, terminated: one outcome.
 mod restarts;
 /// What cannot be judged, each with the words that mend it.
