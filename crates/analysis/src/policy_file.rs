@@ -1,4 +1,5 @@
-//! A policy file (TOML) → the thresholds in force. Pure.
+//! A policy (a file in TOML, or a part of a template) → the thresholds in
+//! force. Pure.
 //!
 //! ```toml
 //! promoteMargin = 0.01            # every threshold by its name
@@ -19,9 +20,11 @@ use std::fmt;
 use jiff::civil::Date;
 use judge::Policy;
 use judge::policy::{FIELDS, Field, Ignore, Ignored};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
+use node::{Key, Node, Table, Value};
+
+mod node;
 #[cfg(test)]
 mod tests;
 
@@ -82,48 +85,81 @@ pub struct Entry {
     pub expired: bool,
 }
 
+/// Where something of a policy is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the text of a file.
+    Text {
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+    },
+    /// In a template: the key whose value has it, as in `judgePolicy.ignore[0]`.
+    Key(String),
+}
+
 /// Something that is well written and has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// Where, from 1.
-    pub line: usize,
+    /// Where.
+    pub place: Place,
     /// What, and what to do about it.
     pub text: String,
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.text)
+        match &self.place {
+            Place::Text { line, .. } => write!(f, "line {line}: {}", self.text),
+            Place::Key(key) => write!(f, "key `{key}`: {}", self.text),
+        }
     }
 }
 
 /// One mistake, with the change that mends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
+    /// Where.
+    pub place: Place,
     /// What is wrong, and the mend.
     pub text: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "line {}, column {}: {}",
-            self.line, self.column, self.text
-        )
+        match &self.place {
+            Place::Text { line, column } => {
+                write!(f, "line {line}, column {column}: {}", self.text)
+            }
+            Place::Key(key) => write!(f, "key `{key}`: {}", self.text),
+        }
     }
 }
 
-/// A file that cannot be used: all its mistakes, in order.
+/// A policy that cannot be used: all its mistakes, in order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))]
 pub struct PolicyError {
     /// At least one, and no more than a person wants to read at once.
     pub problems: Vec<Problem>,
+}
+
+impl PolicyFile {
+    /// The thresholds in force on a day (UTC): those that it sets, over those
+    /// of `base`. What either ignores is ignored, save what has expired here.
+    #[must_use]
+    pub fn over(&self, base: &Policy, today: Date) -> Policy {
+        let mut policy = base.clone();
+        for field in FIELDS.iter().filter(|field| self.set.contains(&field.name)) {
+            (field.set)(&mut policy, (field.get)(&self.policy));
+        }
+        let counting = self.entries.iter().filter(|entry| entry.until >= today);
+        policy
+            .ignore
+            .extend(counting.map(|entry| entry.ignore.clone()));
+        policy
+    }
 }
 
 /// Reads a policy file. `today` is the day in UTC.
@@ -133,12 +169,7 @@ pub struct PolicyError {
 /// [`PolicyError`] with every mistake: text that is no TOML, unknown keys,
 /// wrong types, values out of range, entries without reason or date.
 pub fn parse(text: &str, today: Date) -> Result<PolicyFile, PolicyError> {
-    let mut reader = Reader {
-        text,
-        today,
-        file: PolicyFile::default(),
-        problems: Vec::new(),
-    };
+    let mut reader = Reader::new(Source::Toml(text), today);
     if text.len() as u64 > MAX_FILE_BYTES {
         let limit = format!("the file is larger than {} KiB", MAX_FILE_BYTES >> 10);
         reader.problem(0, limit);
@@ -152,27 +183,74 @@ pub fn parse(text: &str, today: Date) -> Result<PolicyFile, PolicyError> {
     // What was recovered from broken text would only add mistakes that are
     // none.
     if errors.is_empty() {
-        reader.root(root.get_ref());
+        reader.root(&node::of_toml(root.get_ref()));
     }
     reader.finish()
 }
 
-/// A key and a value of a table, with where they are.
-type Pair<'a, 'i> = (
-    &'a Spanned<std::borrow::Cow<'i, str>>,
-    &'a Spanned<DeValue<'i>>,
-);
+/// Reads a policy out of a template: the same names, ranges and checks as in a
+/// file. `key` is where it is; `today` is the day in UTC. A template's
+/// arguments arrive as text, so text that is a number counts as one, and dates
+/// are text. No mistake and no warning shows a value.
+///
+/// # Errors
+///
+/// [`PolicyError`] with every mistake.
+pub fn from_json(
+    key: &str,
+    map: &serde_json::Map<String, serde_json::Value>,
+    today: Date,
+) -> Result<PolicyFile, PolicyError> {
+    let mut paths = vec![key.to_owned()];
+    let root = node::of_json(map, 0, &mut paths);
+    let mut reader = Reader::new(Source::Json(paths), today);
+    reader.root(&root);
+    reader.finish()
+}
+
+/// What is read.
+enum Source<'a> {
+    /// The text of a file: places are bytes of it.
+    Toml(&'a str),
+    /// A part of a template: places are indices of these paths.
+    Json(Vec<String>),
+}
+
+impl Source<'_> {
+    fn place(&self, at: usize) -> Place {
+        match self {
+            Self::Toml(text) => {
+                let (line, column) = position(text, at);
+                Place::Text { line, column }
+            }
+            Self::Json(paths) => Place::Key(paths.get(at).cloned().unwrap_or_default()),
+        }
+    }
+}
 
 struct Reader<'a> {
-    text: &'a str,
+    source: Source<'a>,
     today: Date,
     file: PolicyFile,
     problems: Vec<(usize, String)>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(source: Source<'a>, today: Date) -> Self {
+        Self {
+            source,
+            today,
+            file: PolicyFile::default(),
+            problems: Vec::new(),
+        }
+    }
+
     fn problem(&mut self, at: usize, text: String) {
         self.problems.push((at, text));
+    }
+
+    fn is_toml(&self) -> bool {
+        matches!(self.source, Source::Toml(_))
     }
 
     fn finish(mut self) -> Result<PolicyFile, PolicyError> {
@@ -185,57 +263,48 @@ impl Reader<'_> {
         let problems = self.problems.iter().take(MAX_PROBLEMS);
         Err(PolicyError {
             problems: problems
-                .map(|(at, text)| {
-                    let (line, column) = position(self.text, *at);
-                    Problem {
-                        line,
-                        column,
-                        text: text.clone(),
-                    }
+                .map(|(at, text)| Problem {
+                    place: self.source.place(*at),
+                    text: text.clone(),
                 })
                 .collect(),
         })
     }
 
-    fn root(&mut self, root: &DeTable<'_>) {
-        for (key, value) in root {
-            let name: &str = key.get_ref();
+    fn root(&mut self, root: &Table<'_>) {
+        for (key, node) in root {
+            let name: &str = &key.name;
             if name == IGNORE {
-                self.entries(value);
+                self.entries(node);
             } else if let Some(field) = FIELDS.iter().find(|field| field.name == name) {
-                self.threshold(field, value);
+                self.threshold(field, node);
             } else {
                 let known = FIELDS.iter().map(|field| field.name).chain([IGNORE]);
                 let text = unknown(("key", "`explain-policy` lists all of them"), name, known);
-                self.problem(key.span().start, text);
+                self.problem(key.at, text);
             }
         }
     }
 
-    fn threshold(&mut self, field: &'static Field, value: &Spanned<DeValue<'_>>) {
+    fn threshold(&mut self, field: &'static Field, node: &Node<'_>) {
         let name = field.name;
-        let number = match value.get_ref() {
-            DeValue::Integer(integer) => {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "integers beyond 2^53 are beyond every range"
-                )]
-                let number = i64::from_str_radix(integer.as_str(), integer.radix())
-                    .map(|number| number as f64);
-                number.unwrap_or(f64::INFINITY)
+        let number = match (&node.value, self.is_toml()) {
+            (Value::Whole(number), _) => *number,
+            (Value::Fraction(_), _) if field.whole => return self.no_whole(field, node.at),
+            (Value::Fraction(number), _) => *number,
+            (Value::Text(text), false) if let Ok(number) = text.trim().parse::<f64>() => {
+                if field.whole && number.fract() != 0.0 {
+                    return self.no_whole(field, node.at);
+                }
+                number
             }
-            DeValue::Float(_) if field.whole => {
-                let text = format!("`{name}` needs a whole number, {}", range(field));
-                return self.problem(value.span().start, text);
-            }
-            DeValue::Float(float) => float.as_str().parse().unwrap_or(f64::NAN),
-            other => {
+            (other, _) => {
                 let text = format!(
                     "`{name}` is {}, and needs a number, {}",
-                    kind(other),
+                    other.kind(),
                     range(field)
                 );
-                return self.problem(value.span().start, text);
+                return self.problem(node.at, text);
             }
         };
         // Also false for what is no number.
@@ -244,75 +313,86 @@ impl Reader<'_> {
             self.file.set.push(name);
         } else {
             let text = format!("`{name}` is out of range: it must be {}", range(field));
-            self.problem(value.span().start, text);
+            self.problem(node.at, text);
         }
     }
 
-    fn entries(&mut self, value: &Spanned<DeValue<'_>>) {
-        let at = value.span().start;
-        let DeValue::Array(entries) = value.get_ref() else {
-            let text = format!(
-                "`{IGNORE}` is {}, and needs entries: write `[[{IGNORE}]]` above each",
-                kind(value.get_ref())
-            );
-            return self.problem(at, text);
+    fn no_whole(&mut self, field: &Field, at: usize) {
+        let text = format!("`{}` needs a whole number, {}", field.name, range(field));
+        self.problem(at, text);
+    }
+
+    fn entries(&mut self, node: &Node<'_>) {
+        let (above_each, above_them) = if self.is_toml() {
+            (
+                format!(": write `[[{IGNORE}]]` above each"),
+                format!(": write `[[{IGNORE}]]` above them"),
+            )
+        } else {
+            (" in a list".to_owned(), String::new())
+        };
+        let Value::List(entries) = &node.value else {
+            let kind = node.value.kind();
+            let text = format!("`{IGNORE}` is {kind}, and needs entries{above_each}");
+            return self.problem(node.at, text);
         };
         if entries.len() > MAX_IGNORED {
             let text = format!("more than {MAX_IGNORED} entries under `[[{IGNORE}]]`");
-            return self.problem(at, text);
+            return self.problem(node.at, text);
         }
-        for entry in entries.iter() {
-            match entry.get_ref() {
-                DeValue::Table(table) => self.entry(entry.span().start, table),
+        for entry in entries {
+            match &entry.value {
+                Value::Table(table) => self.entry(entry.at, table),
                 other => {
-                    let text = format!(
-                        "an entry is {}, and needs keys: write `[[{IGNORE}]]` above them",
-                        kind(other)
-                    );
-                    self.problem(entry.span().start, text);
+                    let kind = other.kind();
+                    let text = format!("an entry is {kind}, and needs keys{above_them}");
+                    self.problem(entry.at, text);
                 }
             }
         }
     }
 
-    fn entry(&mut self, at: usize, table: &DeTable<'_>) {
+    fn entry(&mut self, at: usize, table: &Table<'_>) {
         let problems_before = self.problems.len();
         for (key, _) in table {
-            let name: &str = key.get_ref();
-            if !ENTRY_KEYS.contains(&name) {
+            if !ENTRY_KEYS.contains(&&*key.name) {
                 let what = ("key of an entry", "it has template or event, reason, until");
-                let text = unknown(what, name, ENTRY_KEYS.into_iter());
-                self.problem(key.span().start, text);
+                let text = unknown(what, &key.name, ENTRY_KEYS.into_iter());
+                self.problem(key.at, text);
             }
         }
-        let pair = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name);
+        let is = if self.is_toml() { " =" } else { ":" };
+        let pair = |name: &str| table.iter().find(|(key, _)| key.name == name);
         let what = match (pair("template"), pair("event")) {
             (Some(pair), None) => self.pattern(pair, Ignored::Template),
             (None, Some(pair)) => self.pattern(pair, Ignored::Event),
             (Some(_), Some((key, _))) => {
                 let text = "an entry has `template` or `event`, not both: make two entries";
-                self.problem(key.span().start, text.to_owned());
+                self.problem(key.at, text.to_owned());
                 None
             }
             (None, None) => {
-                let text = "this entry says not what to ignore: add `template = \"…*…\"` (a template's text) or `event = \"BackOff\"` (a Kubernetes event's reason)";
-                self.problem(at, text.to_owned());
+                let text = format!(
+                    "this entry says not what to ignore: add `template{is} \"…*…\"` (a template's text) or `event{is} \"BackOff\"` (a Kubernetes event's reason)"
+                );
+                self.problem(at, text);
                 None
             }
         };
         let reason = match pair("reason") {
             Some(pair) => self.reason(pair),
             None => {
-                let text = "this entry has no reason: add `reason = \"why it is harmless\"`";
-                self.problem(at, text.to_owned());
+                let text =
+                    format!("this entry has no reason: add `reason{is} \"why it is harmless\"`");
+                self.problem(at, text);
                 None
             }
         };
         let until = match pair("until") {
-            Some(pair) => self.until(pair),
+            Some((_, node)) => self.until(node),
             None => {
                 let text = format!(
-                    "this entry has no end: add `until = {}`, the last day on which it counts",
+                    "this entry has no end: add `until{is} {}`, the last day on which it counts",
                     self.today
                         .checked_add(jiff::Span::new().days(90))
                         .unwrap_or(self.today)
@@ -338,11 +418,18 @@ impl Reader<'_> {
     fn add(&mut self, at: usize, ignore: Ignore, until: Date) {
         let expired = until < self.today;
         if expired {
+            // A template's values are not shown: arguments arrive in clear.
+            let what = match &self.source {
+                Source::Toml(_) => {
+                    let pattern = crate::message::one_line(&ignore.pattern, MAX_REASON_BYTES);
+                    format!("`{pattern}`")
+                }
+                Source::Json(_) => "what it ignores".to_owned(),
+            };
             self.file.warnings.push(Warning {
-                line: position(self.text, at).0,
+                place: self.source.place(at),
                 text: format!(
-                    "expired on {until}, so `{}` counts again: remove the entry, or give it a new date",
-                    crate::message::one_line(&ignore.pattern, MAX_REASON_BYTES)
+                    "expired on {until}, so {what} counts again: remove the entry, or give it a new date"
                 ),
             });
         } else {
@@ -355,8 +442,12 @@ impl Reader<'_> {
         });
     }
 
-    fn pattern(&mut self, (key, value): Pair<'_, '_>, what: Ignored) -> Option<(Ignored, String)> {
-        let pattern = self.string(key.get_ref(), value, MAX_PATTERN_BYTES)?;
+    fn pattern(
+        &mut self,
+        (key, node): &(Key<'_>, Node<'_>),
+        what: Ignored,
+    ) -> Option<(Ignored, String)> {
+        let pattern = self.string(&key.name, node, MAX_PATTERN_BYTES)?;
         let letters = pattern.chars().filter(|c| c.is_alphanumeric()).count();
         let (least, least_always, named) = match what {
             Ignored::Template => (MIN_TEMPLATE_LETTERS, 1, "template"),
@@ -371,67 +462,68 @@ impl Reader<'_> {
             let text = format!(
                 "`{named}` would ignore too much: it needs at least {least} letters or digits besides `*`"
             );
-            self.problem(value.span().start, text);
+            self.problem(node.at, text);
             return None;
         }
         Some((what, pattern))
     }
 
-    fn reason(&mut self, (key, value): Pair<'_, '_>) -> Option<String> {
-        let reason = self.string(key.get_ref(), value, MAX_REASON_BYTES)?;
+    fn reason(&mut self, (key, node): &(Key<'_>, Node<'_>)) -> Option<String> {
+        let reason = self.string(&key.name, node, MAX_REASON_BYTES)?;
         if reason.trim().is_empty() {
             let text = "`reason` is empty: say why it is harmless";
-            self.problem(value.span().start, text.to_owned());
+            self.problem(node.at, text.to_owned());
             return None;
         }
         Some(reason)
     }
 
-    fn string(
-        &mut self,
-        name: &str,
-        value: &Spanned<DeValue<'_>>,
-        max_bytes: usize,
-    ) -> Option<String> {
-        let text = match value.get_ref() {
-            DeValue::String(text) if text.len() <= max_bytes => return Some(text.to_string()),
-            DeValue::String(_) => format!("`{name}` is longer than {max_bytes} bytes"),
-            other => format!("`{name}` is {}, and needs text in quotes", kind(other)),
+    fn string(&mut self, name: &str, node: &Node<'_>, max_bytes: usize) -> Option<String> {
+        let text = match &node.value {
+            Value::Text(text) if text.len() <= max_bytes => return Some(text.to_string()),
+            Value::Text(_) => format!("`{name}` is longer than {max_bytes} bytes"),
+            other => {
+                let quotes = if self.is_toml() { " in quotes" } else { "" };
+                format!("`{name}` is {}, and needs text{quotes}", other.kind())
+            }
         };
-        self.problem(value.span().start, text);
+        self.problem(node.at, text);
         None
     }
 
-    fn until(&mut self, (_, value): Pair<'_, '_>) -> Option<Date> {
-        let text = match value.get_ref() {
-            DeValue::Datetime(toml::value::Datetime {
-                date: Some(date),
-                time: None,
-                offset: None,
-            }) => {
-                let year = i16::try_from(date.year).unwrap_or(i16::MAX);
-                // TOML's parser has looked at month and day already.
-                let (month, day) = (date.month.cast_signed(), date.day.cast_signed());
-                match Date::new(year, month, day) {
-                    Ok(until) => return Some(until),
-                    Err(_) => "`until` is no day of the calendar".to_owned(),
-                }
-            }
-            DeValue::Datetime(_) => {
+    fn until(&mut self, node: &Node<'_>) -> Option<Date> {
+        let text = match (&node.value, self.is_toml()) {
+            (Value::Day(Some(until)), _) => return Some(*until),
+            (Value::Day(None), _) => "`until` is no day of the calendar".to_owned(),
+            (Value::Time, _) => {
                 "`until` needs a day alone, such as 2026-12-31: it counts to the end of it, UTC"
                     .to_owned()
             }
-            DeValue::String(_) => {
+            (Value::Text(_), true) => {
                 "`until` needs a date without quotes: until = 2026-12-31".to_owned()
             }
-            other => format!(
-                "`until` is {}, and needs a date: until = 2026-12-31",
-                kind(other)
-            ),
+            (Value::Text(text), false) => match day(text.trim()) {
+                Some(until) => return Some(until),
+                None => "`until` needs a day, such as 2026-12-31: it counts to the end of it, UTC"
+                    .to_owned(),
+            },
+            (other, is_toml) => {
+                let is = if is_toml { " =" } else { ":" };
+                format!(
+                    "`until` is {}, and needs a date: until{is} 2026-12-31",
+                    other.kind()
+                )
+            }
         };
-        self.problem(value.span().start, text);
+        self.problem(node.at, text);
         None
     }
+}
+
+/// `2026-12-31`, and no other way to write a day.
+fn day(text: &str) -> Option<Date> {
+    const DAY_BYTES: usize = 10;
+    text.parse().ok().filter(|_| text.len() == DAY_BYTES)
 }
 
 /// `0.001 to 0.1 (share)`.
@@ -470,17 +562,6 @@ fn plain(name: &str) -> String {
         .flat_map(char::to_lowercase)
         .take(60)
         .collect()
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
 }
 
 /// Line and column of a byte, both from 1.

@@ -226,6 +226,122 @@ fn columns_count_characters() {
     assert_eq!(position("", 7), (1, 1));
 }
 
+/// Reads a policy as a template has it.
+fn of_template(json: &str) -> Result<PolicyFile, PolicyError> {
+    let map: serde_json::Map<_, _> = serde_json::from_str(json).unwrap();
+    from_json("judgePolicy", &map, TODAY)
+}
+
+#[test]
+fn a_template_sets_the_same_thresholds_in_the_same_ranges() {
+    for field in FIELDS {
+        let number = if field.whole {
+            format!("{:.0}", field.max)
+        } else {
+            format!("{:?}", field.max)
+        };
+        let in_toml = parse(&format!("{} = {number}", field.name), TODAY);
+        for value in [number.clone(), format!("\" {number} \"")] {
+            let json = format!("{{\"{}\":{value}}}", field.name);
+            assert_eq!(of_template(&json), in_toml, "{json}");
+        }
+        let beyond = format!("{{\"{}\":{:?}}}", field.name, field.max * 2.0 + 1.0);
+        let refused = of_template(&beyond).unwrap_err().to_string();
+        assert!(refused.contains("is out of range"), "{beyond}: {refused}");
+    }
+    for (json, refused) in [
+        (
+            r#"{"promoteRatio":"NaN"}"#,
+            "`promoteRatio` is out of range",
+        ),
+        (
+            r#"{"gateMinCount":"3.5"}"#,
+            "`gateMinCount` needs a whole number",
+        ),
+        (
+            r#"{"gateMinCount":3.5}"#,
+            "`gateMinCount` needs a whole number",
+        ),
+        (r#"{"gateMinCount":null}"#, "`gateMinCount` is empty"),
+        (r#"{"gateMinCount":[[3]]}"#, "`gateMinCount` is a list"),
+    ] {
+        let problem = of_template(json).unwrap_err().to_string();
+        assert!(problem.contains(refused), "{json}: {problem}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_template_name_their_key_and_no_value() {
+    let error = of_template(
+        r#"{"promotRatio":2,"promoteMargin":"hunter2","ignore":[
+            {"template":"*","reason":"hunter2","until":"hunter2"},
+            "hunter2",
+            {"event":"BackOff","until":20301231,"reasn":"hunter2"},
+            {}]}"#,
+    )
+    .unwrap_err();
+    let lines: Vec<String> = error.problems.iter().map(Problem::to_string).collect();
+    let lines = lines.join("\n");
+    assert!(!lines.contains("hunter2"));
+    insta::assert_snapshot!(lines, @r#"
+    key `judgePolicy`: `promoteMargin` is text, and needs a number, 0.001 to 0.1 (share)
+    key `judgePolicy`: unknown key `promotRatio`; did you mean `promoteRatio`?
+    key `judgePolicy.ignore[0]`: `template` would ignore too much: it needs at least 10 letters or digits besides `*`
+    key `judgePolicy.ignore[0]`: `until` needs a day, such as 2026-12-31: it counts to the end of it, UTC
+    key `judgePolicy.ignore[1]`: an entry is text, and needs keys
+    key `judgePolicy.ignore[2]`: `until` is a number, and needs a date: until: 2026-12-31
+    key `judgePolicy.ignore[2]`: this entry has no reason: add `reason: "why it is harmless"`
+    key `judgePolicy.ignore[2]`: unknown key of an entry `reasn`; did you mean `reason`?
+    key `judgePolicy.ignore[3]`: this entry has no end: add `until: 2026-09-13`, the last day on which it counts
+    key `judgePolicy.ignore[3]`: this entry has no reason: add `reason: "why it is harmless"`
+    key `judgePolicy.ignore[3]`: this entry says not what to ignore: add `template: "…*…"` (a template's text) or `event: "BackOff"` (a Kubernetes event's reason)
+    "#);
+    let text = of_template(r#"{"ignore":"all"}"#).unwrap_err().to_string();
+    insta::assert_snapshot!(text, @"key `judgePolicy`: `ignore` is text, and needs entries in a list");
+}
+
+#[test]
+fn an_entry_of_a_template_ends_as_one_of_a_file_does() {
+    let entry = |until: &str| {
+        let entry =
+            format!(r#"{{"template":"cache hunter2 *","reason":"OPS-1","until":"{until}"}}"#);
+        of_template(&format!("{{\"ignore\":[{entry}]}}"))
+    };
+    let counts = entry("2026-06-15").unwrap();
+    assert_eq!(counts.policy.ignore[0].pattern, "cache hunter2 *");
+    let over = entry("2026-06-14").unwrap();
+    assert_eq!(over.policy, Policy::default());
+    insta::assert_snapshot!(over.warnings[0], @"key `judgePolicy.ignore[0]`: expired on 2026-06-14, so what it ignores counts again: remove the entry, or give it a new date");
+    for until in ["2026-02-30", "2026-06-15T10:00:00Z", "20260615", "soon"] {
+        assert!(entry(until).is_err(), "{until}");
+    }
+}
+
+#[test]
+fn one_policy_over_another() {
+    let base = parse(
+        "promoteRatio = 1.5\ngateMinCount = 5\n[[ignore]]\nevent = \"BackOff\"\nreason = \"r\"\nuntil = 2026-06-20\n",
+        TODAY,
+    )
+    .unwrap();
+    let base = base.over(&Policy::default(), TODAY);
+    let over = of_template(
+        r#"{"gateMinCount":4,"ignore":[{"event":"Unhealthy","reason":"r","until":"2026-06-16"}]}"#,
+    )
+    .unwrap();
+    let both = over.over(&base, TODAY);
+    assert!((both.promote_ratio - 1.5).abs() < 1e-9);
+    assert_eq!(both.gate_min_count, 4);
+    let patterns: Vec<&str> = both.ignore.iter().map(|i| i.pattern.as_str()).collect();
+    assert_eq!(patterns, ["BackOff", "Unhealthy"]);
+    // A process that lives for weeks: what has expired meanwhile counts no more.
+    let later = over.over(&base, jiff::civil::date(2026, 6, 17));
+    assert_eq!(later.ignore.len(), 1);
+    // A value set to its default is set.
+    let default = of_template(r#"{"promoteRatio":2}"#).unwrap();
+    assert!((default.over(&base, TODAY).promote_ratio - 2.0).abs() < 1e-9);
+}
+
 /// Pieces that policy files are made of, put together at random.
 fn scraps() -> impl Strategy<Value = String> {
     let keys = FIELDS.iter().map(|field| field.name);
@@ -275,8 +391,11 @@ proptest! {
                 let lines = text.lines().count() + 1;
                 prop_assert!(!error.problems.is_empty());
                 for problem in &error.problems {
-                    prop_assert!((1..=lines).contains(&problem.line), "{problem}");
-                    prop_assert!(problem.column >= 1);
+                    let Place::Text { line, column } = problem.place else {
+                        panic!("{problem} is in no file")
+                    };
+                    prop_assert!((1..=lines).contains(&line), "{problem}");
+                    prop_assert!(column >= 1);
                 }
             }
         }
