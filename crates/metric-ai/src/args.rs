@@ -2,6 +2,10 @@
 //!
 //! The only place that reads either.
 
+mod flags;
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -9,15 +13,39 @@ use std::time::Duration;
 
 use analysis::cluster::Access;
 use analysis::message::one_line;
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use rollouts_plugin::HANDSHAKE;
 use tracing::level_filters::LevelFilter;
 
 use crate::proxies::Proxies;
+use crate::operator::Given;
+use flags::Flags;
 
 /// How much of a bad `LOG_LEVEL` is shown.
 const SHOWN_LEVEL_BYTES: usize = 40;
 
+/// What the variables that stand for arguments begin with, as the command
+/// line's do: `CANARY_JUDGE_POLICY` is `--policy`.
+const PREFIX: &str = "CANARY_JUDGE_";
+
+const AFTER_HELP: &str = "\
+Started by the Argo Rollouts controller it serves measurements; by hand it has the commands above.
+Arguments for the controller's plugin stand in the ConfigMap argo-rollouts-config:
+
+  metricProviderPlugins: |-
+    - name: argoproj-labs/metric-ai
+      location: file:///plugins/rollouts-plugin-metric-ai
+      args: [\"--models=gemini-2.5-flash\", \"--max-budget-calls=10\",
+             \"--agent-origin=https://agent.example:8443\", \"--agent-token-file=/etc/agent/token\"]
+
+Each argument has a variable that stands for it where it is not given: CANARY_JUDGE_POLICY for
+--policy, and so on; several values are separated by commas.
+
+Environment: LOG_LEVEL (panic, fatal, error, warn, info, debug, trace; default info), KUBECONFIG
+(outside a cluster), SSL_CERT_FILE (authorities), HTTPS_PROXY, HTTP_PROXY, NO_PROXY;
+GOOGLE_API_KEY, OPENAI_API_KEY, GITHUB_TOKEN (mounted files win), OPENAI_BASE_URL, GEMINI_MODEL,
+OPENAI_MODEL.";
 /// What `--version` says: the version, and the commit that a release was built
 /// from. A build by hand does not name one: it would link everything again at
 /// each commit.
@@ -31,14 +59,13 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     name = "rollouts-plugin-metric-ai",
     version = VERSION.as_str(),
     about = "The Argo Rollouts metric plugin that judges canaries by their logs and pod states.",
-    after_help = "Started by the Argo Rollouts controller it serves measurements; by hand it has \
-                  the commands above.\n\nEnvironment: LOG_LEVEL (panic, fatal, error, warn, info, \
-                  debug, trace; default info), KUBECONFIG (outside a cluster), SSL_CERT_FILE \
-                  (authorities that are trusted), HTTPS_PROXY, HTTP_PROXY, NO_PROXY."
+    after_help = AFTER_HELP
 )]
 struct Cli {
     #[command(subcommand)]
     command: Option<CliCommand>,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 #[derive(Subcommand, Debug)]
@@ -63,7 +90,7 @@ enum CliCommand {
 #[derive(Debug)]
 pub enum Command {
     /// Serve measurements to the controller.
-    Serve(ServeConfig),
+    Serve(Box<ServeConfig>),
     /// Explain itself: someone started it by hand.
     Explain,
     /// Tell whether an address is reachable.
@@ -81,6 +108,9 @@ pub struct ServeConfig {
     pub log_level: LevelFilter,
     /// A `LOG_LEVEL` that there is none of, fit to be shown.
     pub bad_log_level: Option<String>,
+    /// The operator's arguments; or which of them cannot be understood, in
+    /// words for people.
+    pub operator: Result<Given, String>,
 }
 
 /// How an address is checked.
@@ -96,6 +126,9 @@ pub struct CheckConfig {
 
 /// Reads the command line and the environment.
 ///
+/// Started by the controller, a wrong argument is no error: who is served can
+/// then be told.
+///
 /// # Errors
 /// What to print, and where, when the command line is not understood or asks
 /// for help.
@@ -107,28 +140,122 @@ fn parse(
     args: impl Iterator<Item = OsString>,
     env: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Command, clap::Error> {
-    Ok(match Cli::try_parse_from(args)?.command {
-        Some(CliCommand::Install { path }) => Command::Install(path),
-        Some(CliCommand::Check { url, timeout }) => Command::Check(CheckConfig {
-            url,
-            step_limit: Duration::from_secs(timeout),
-            proxies: proxies(&env),
-        }),
-        None if env(HANDSHAKE.cookie_key).is_none_or(|cookie| cookie != HANDSHAKE.cookie_value) => {
-            Command::Explain
-        }
-        None => Command::Serve(serve_config(&env)),
+    let args: Vec<OsString> = args.collect();
+    let is_started_by_hand =
+        env(HANDSHAKE.cookie_key).is_none_or(|cookie| cookie != HANDSHAKE.cookie_value);
+    Ok(match Cli::try_parse_from(&args) {
+        Err(error) if is_started_by_hand => return Err(error),
+        Err(error) => Command::Serve(serve_config(&env, Err(trouble(&error)))),
+        Ok(cli) => match cli.command {
+            Some(CliCommand::Install { path }) => Command::Install(path),
+            Some(CliCommand::Check { url, timeout }) => Command::Check(CheckConfig {
+                url,
+                step_limit: Duration::from_secs(timeout),
+                proxies: proxies(&env),
+            }),
+            None if is_started_by_hand => Command::Explain,
+            None => Command::Serve(serve_config(&env, operator(args, &env))),
+        },
     })
 }
 
-fn serve_config(env: &impl Fn(&str) -> Option<OsString>) -> ServeConfig {
+fn serve_config(
+    env: &impl Fn(&str) -> Option<OsString>,
+    operator: Result<Given, String>,
+) -> Box<ServeConfig> {
     let text = env("LOG_LEVEL").unwrap_or_default();
     let text = text.to_string_lossy();
     let level = log_level(text.trim());
-    ServeConfig {
+    Box::new(ServeConfig {
         access: access(env),
         log_level: level.unwrap_or(LevelFilter::INFO),
         bad_log_level: level.is_none().then(|| one_line(&text, SHOWN_LEVEL_BYTES)),
+        operator,
+    })
+}
+
+/// The operator's arguments, with the variables that stand for those that are
+/// not given.
+fn operator(
+    mut args: Vec<OsString>,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Given, String> {
+    let given: Vec<String> = args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let is_given = |flag: &str| {
+        given.iter().any(|arg| {
+            arg.strip_prefix(flag)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    };
+    let mut given_by_variable = Vec::new();
+    for arg in Cli::command().get_arguments() {
+        let Some(name) = arg.get_long() else { continue };
+        let (flag, variable) = (format!("--{name}"), variable(name));
+        let value = env(&variable).filter(|value| !value.is_empty());
+        let Some(value) = value.filter(|_| !is_given(&flag)) else {
+            continue;
+        };
+        let mut flag = OsString::from(flag);
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            match value.to_str() {
+                Some("true" | "1") => given_by_variable.push(flag),
+                Some("false" | "0") => {}
+                _ => return Err(format!("variable `{variable}`: must be true or false")),
+            }
+        } else {
+            flag.push("=");
+            flag.push(value);
+            given_by_variable.push(flag);
+        }
+    }
+    // Behind the program's name, since what follows `--` is no argument.
+    let at = args.len().min(1);
+    args.splice(at..at, given_by_variable);
+    let cli = Cli::try_parse_from(&args).map_err(|error| trouble(&error))?;
+    let text = |name: &str| env(name)?.into_string().ok();
+    Ok(cli.flags.given(&text))
+}
+
+/// The variable that stands for an argument.
+fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// What is wrong with the arguments, without a value: one may be a secret that
+/// was meant for a file.
+fn trouble(error: &clap::Error) -> String {
+    let named = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) => Some(arg.as_str()),
+        Some(ContextValue::Strings(args)) => args.first().map(String::as_str),
+        _ => None,
+    };
+    let flag = named
+        .and_then(|arg| arg.split(['=', ' ']).next())
+        .filter(|flag| flag.starts_with("--"))
+        .map(|flag| one_line(flag, SHOWN_LEVEL_BYTES));
+    let why = match (error.kind(), flag.is_some()) {
+        (ErrorKind::UnknownArgument, true) => "there is none of that name",
+        (ErrorKind::ArgumentConflict, true) => "it is given more than once",
+        (_, true) => "its value is missing or cannot be used",
+        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, false) => {
+            "`--help` and `--version` are for people, not for the controller"
+        }
+        (_, false) => "one of them is not an argument at all",
+    };
+    match flag {
+        Some(flag) => match flag.strip_prefix("--") {
+            Some(name) if error.kind() != ErrorKind::UnknownArgument => {
+                format!(
+                    "argument `{flag}` (or variable `{}`): {why}",
+                    variable(name)
+                )
+            }
+            _ => format!("argument `{flag}`: {why}"),
+        },
+        None => why.to_owned(),
     }
 }
 
@@ -177,128 +304,4 @@ fn log_level(name: &str) -> Option<LevelFilter> {
         "trace" => LevelFilter::TRACE,
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COOKIE: (&str, &str) = (HANDSHAKE.cookie_key, HANDSHAKE.cookie_value);
-
-    fn parsed(args: &[&str], env: &[(&str, &str)]) -> Result<Command, clap::Error> {
-        let args = ["rollouts-plugin-metric-ai"].iter().chain(args);
-        parse(args.map(OsString::from), |name| {
-            env.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| OsString::from(value))
-        })
-    }
-
-    #[test]
-    fn it_serves_only_with_the_cookie() {
-        let serve = parsed(&[], &[COOKIE]).unwrap();
-        assert!(matches!(serve, Command::Serve(_)));
-        for env in [&[] as &[_], &[(COOKIE.0, "other")], &[(COOKIE.0, "")]] {
-            assert!(matches!(parsed(&[], env).unwrap(), Command::Explain));
-        }
-    }
-
-    #[test]
-    fn log_levels_are_logrus_names() {
-        let table = [
-            ("panic", LevelFilter::OFF, None),
-            ("FATAL", LevelFilter::OFF, None),
-            ("error", LevelFilter::ERROR, None),
-            ("warn", LevelFilter::WARN, None),
-            ("Warning", LevelFilter::WARN, None),
-            ("info", LevelFilter::INFO, None),
-            ("", LevelFilter::INFO, None),
-            ("DEBUG", LevelFilter::DEBUG, None),
-            (" trace ", LevelFilter::TRACE, None),
-            ("verbose", LevelFilter::INFO, Some("verbose")),
-            ("a\nb", LevelFilter::INFO, Some("a b")),
-        ];
-        for (text, level, bad) in table {
-            let env = [COOKIE, ("LOG_LEVEL", text)];
-            let Command::Serve(config) = parsed(&[], &env).unwrap() else {
-                panic!("{text:?} does not serve")
-            };
-            assert_eq!(config.log_level, level, "{text:?}");
-            assert_eq!(config.bad_log_level.as_deref(), bad, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn the_way_into_the_cluster() {
-        let table = [
-            (
-                &[("KUBECONFIG", "/a:/b"), ("HOME", "/h")] as &[_],
-                Some("/a"),
-            ),
-            (
-                &[
-                    ("KUBECONFIG", "/a"),
-                    ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
-                ],
-                Some("/a"),
-            ),
-            (
-                &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("HOME", "/h")],
-                None,
-            ),
-            (
-                &[("KUBECONFIG", ""), ("HOME", "/h")],
-                Some("/h/.kube/config"),
-            ),
-            (&[], None),
-        ];
-        for (env, kubeconfig) in table {
-            let env: Vec<_> = env.iter().copied().chain([COOKIE]).collect();
-            let Command::Serve(config) = parsed(&[], &env).unwrap() else {
-                panic!("{env:?} does not serve")
-            };
-            match (config.access, kubeconfig) {
-                (Access::InCluster, None) => {}
-                (Access::Kubeconfig(path), Some(expected)) if path == *expected => {}
-                other => panic!("{env:?}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn commands() {
-        let env = [
-            ("HTTPS_PROXY", "http://p"),
-            ("https_proxy", "http://other"),
-            ("HTTP_PROXY", ""),
-            ("http_proxy", "http://not-reached"),
-            ("no_proxy", "cluster.local"),
-        ];
-        let Command::Check(check) = parsed(&["check", "http://a"], &env).unwrap() else {
-            panic!("it does not check")
-        };
-        assert_eq!(
-            check,
-            CheckConfig {
-                url: "http://a".into(),
-                step_limit: Duration::from_secs(5),
-                proxies: Proxies {
-                    https: "http://p".into(),
-                    no: "cluster.local".into(),
-                    ..Proxies::default()
-                },
-            }
-        );
-        let install = parsed(&["install", "/plugins/"], &[COOKIE]).unwrap();
-        assert!(matches!(install, Command::Install(path) if path == *"/plugins/"));
-        for wrong in [
-            &["check"] as &[&str],
-            &["check", "http://a", "--timeout", "0"],
-            &["check", "http://a", "--timeout", "600"],
-            &["serve"],
-            &["--help"],
-        ] {
-            assert!(parsed(wrong, &[COOKIE]).is_err(), "{wrong:?}");
-        }
-    }
 }

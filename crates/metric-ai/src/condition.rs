@@ -2,18 +2,19 @@
 //!
 //! Conditions are applied to a promote verdict only and can only worsen it.
 //! One that cannot be evaluated is an error, never a pass. The expressions are
-//! expr-lang over `result`, the measured value.
+//! expr-lang over `result`, the measured value, and over `confidence` and
+//! `findings`.
 //!
 //! A template's author is not the operator, and this process serves every
 //! namespace: an expression is admitted only if it is made of what a condition
-//! over one number can need. That keeps out ranges, closures, variables and
+//! over a few numbers can need. That keeps out ranges, closures, variables and
 //! strings, with which a line of text could ask for gigabytes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use expr::{Context, Environment, Value};
 
-/// Longest expression, in bytes: a condition over one number is a line.
+/// Longest expression, in bytes: a condition over a few numbers is a line.
 const MAX_EXPRESSION_BYTES: usize = 512;
 
 /// Deepest nesting of brackets and signs: the parser recurses, and the stack of
@@ -21,10 +22,33 @@ const MAX_EXPRESSION_BYTES: usize = 512;
 const MAX_NESTING: usize = 16;
 
 /// Every name that a condition may use: Argo's own six functions, the words of
-/// the language, and arithmetic on one number.
+/// the language, and arithmetic on numbers.
 const NAMES: &[&str] = &[
-    "result", "asInt", "asFloat", "isNaN", "isInf", "isNil", "default", "true", "false", "nil",
-    "and", "or", "not", "in", "len", "abs", "ceil", "floor", "round", "int", "float", "min", "max",
+    "result",
+    "confidence",
+    "findings",
+    "asInt",
+    "asFloat",
+    "isNaN",
+    "isInf",
+    "isNil",
+    "default",
+    "true",
+    "false",
+    "nil",
+    "and",
+    "or",
+    "not",
+    "in",
+    "len",
+    "abs",
+    "ceil",
+    "floor",
+    "round",
+    "int",
+    "float",
+    "min",
+    "max",
 ];
 
 /// Every character outside of names, numbers and white space.
@@ -46,11 +70,11 @@ pub enum ConditionError {
         /// Which condition.
         place: Place,
     },
-    /// Something that a condition over one number does not need.
+    /// Something that a condition over a few numbers does not need.
     #[error(
         "{place} cannot be evaluated: at column {column} is something that a condition over \
-         `result` (a number) does not know; use numbers, comparisons, and/or/not, arithmetic, and \
-         asInt, asFloat, isNaN, isInf, isNil, default"
+         `result` (a number) does not know; use result, confidence, findings, numbers, \
+         comparisons, and/or/not, arithmetic, and asInt, asFloat, isNaN, isInf, isNil, default"
     )]
     NotAllowed {
         /// Which condition.
@@ -115,6 +139,22 @@ pub enum Ruling {
     Fails(Place),
 }
 
+/// What conditions are about: the numbers of a promote verdict.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// How sure we are, in percent, 51 to 99.
+    pub confidence: u8,
+    /// How many things differ between the arms, by the judge's list.
+    pub findings: usize,
+}
+
+impl Measured {
+    /// The measured value, which Argo's conditions call `result`: 0.51 to 0.99.
+    pub fn result(self) -> f64 {
+        f64::from(self.confidence) / 100.0
+    }
+}
+
 /// One expression, checked.
 #[derive(Clone, Debug)]
 struct Condition {
@@ -174,15 +214,15 @@ impl Conditions {
         Ok(())
     }
 
-    /// Applies every condition to the value of a promote verdict, in [0, 1];
-    /// the worst ruling counts.
+    /// Applies every condition to the numbers of a promote verdict; the worst
+    /// ruling counts.
     ///
     /// # Errors
-    /// If a condition cannot be evaluated on this value.
-    pub fn rule(&self, value: f64) -> Result<Ruling, ConditionError> {
+    /// If a condition cannot be evaluated on these numbers.
+    pub fn rule(&self, measured: Measured) -> Result<Ruling, ConditionError> {
         let mut worst = Ruling::Stands;
         for pair in &self.pairs {
-            match pair.rule(value)? {
+            match pair.rule(measured)? {
                 fails @ Ruling::Fails(_) => return Ok(fails),
                 undecided @ Ruling::Undecided(_) => worst = undecided,
                 Ruling::Stands => {}
@@ -195,14 +235,14 @@ impl Conditions {
 impl Pair {
     /// Argo's own rules (its `utils/evaluate`): a failure condition that holds
     /// fails, whatever else holds.
-    fn rule(&self, value: f64) -> Result<Ruling, ConditionError> {
+    fn rule(&self, measured: Measured) -> Result<Ruling, ConditionError> {
         if let Some(failure) = &self.failure
-            && failure.holds(value)?
+            && failure.holds(measured)?
         {
             return Ok(Ruling::Fails(failure.place));
         }
         match &self.success {
-            Some(success) if !success.holds(value)? => Ok(if self.failure.is_some() {
+            Some(success) if !success.holds(measured)? => Ok(if self.failure.is_some() {
                 Ruling::Undecided(success.place)
             } else {
                 Ruling::Fails(success.place)
@@ -225,12 +265,16 @@ impl Condition {
         };
         // Both ends of what a promote can measure: a mistake in the expression
         // shows here, and not first at the verdict.
-        condition.holds(0.51)?;
-        condition.holds(0.99)?;
+        for (confidence, findings) in [(51, 0), (99, 60)] {
+            condition.holds(Measured {
+                confidence,
+                findings,
+            })?;
+        }
         Ok(Some(condition))
     }
 
-    fn holds(&self, value: f64) -> Result<bool, ConditionError> {
+    fn holds(&self, measured: Measured) -> Result<bool, ConditionError> {
         let place = self.place;
         // The parser and the evaluator are not ours, and a promote must not
         // come out of a panic in them.
@@ -238,7 +282,9 @@ impl Condition {
             let program =
                 expr::compile(&self.text).map_err(|_| ConditionError::Unparsable { place })?;
             let mut context = Context::default();
-            context.insert("result", value);
+            context.insert("result", measured.result());
+            context.insert("confidence", i64::from(measured.confidence));
+            context.insert("findings", measured.findings);
             environment()
                 .run(&program, &context)
                 .map_err(|_| ConditionError::Unevaluable { place })
@@ -248,7 +294,7 @@ impl Condition {
     }
 }
 
-/// Refuses what a condition over one number does not need.
+/// Refuses what a condition over a few numbers does not need.
 fn admit(place: Place, text: &str) -> Result<(), ConditionError> {
     if text.len() > MAX_EXPRESSION_BYTES {
         return Err(ConditionError::TooLong { place });
@@ -360,6 +406,31 @@ mod tests {
         Ok(conditions)
     }
 
+    fn measured(value: f64, findings: usize) -> Measured {
+        let confidence = (value * 100.0).round() as u8;
+        Measured {
+            confidence,
+            findings,
+        }
+    }
+
+    #[test]
+    fn a_condition_may_be_about_confidence_and_findings() {
+        let table = [
+            ("confidence >= 85", true),
+            ("confidence > 85", false),
+            ("confidence / 100 == result", true),
+            ("findings == 3", true),
+            ("findings < 3 or confidence > 90", false),
+            ("findings <= 3 and result > 0.8", true),
+            ("asFloat(findings) < 3.5", true),
+        ];
+        for (text, stands) in table {
+            let ruling = metric(text, "").unwrap().rule(measured(0.85, 3)).unwrap();
+            assert_eq!(ruling == Ruling::Stands, stands, "{text}");
+        }
+    }
+
     #[test]
     fn conditions_rule_as_argo_does() {
         use Place::{MetricFailure, MetricSuccess};
@@ -393,7 +464,8 @@ mod tests {
             ("false", "", 0.85, Fails(MetricSuccess)),
         ];
         for (success, failure, value, expected) in table {
-            let ruling = metric(success, failure).unwrap().rule(value).unwrap();
+            let ruling = metric(success, failure).unwrap();
+            let ruling = ruling.rule(measured(value, 0)).unwrap();
             assert_eq!(ruling, expected, "{success} / {failure} at {value}");
         }
     }
@@ -403,12 +475,12 @@ mod tests {
         let mut conditions = metric("result > 0.9", "result < 0.1").unwrap();
         conditions.add_block("result > 0.50", "").unwrap();
         assert_eq!(
-            conditions.rule(0.85).unwrap(),
+            conditions.rule(measured(0.85, 0)).unwrap(),
             Ruling::Undecided(Place::MetricSuccess)
         );
         conditions.add_block("", "result < 0.86").unwrap();
         assert_eq!(
-            conditions.rule(0.85).unwrap(),
+            conditions.rule(measured(0.85, 0)).unwrap(),
             Ruling::Fails(Place::BlockFailure)
         );
     }

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use analysis::{Cluster, Earlier, Look, Request};
+use analysis::{Cluster, Earlier, Explained, Look, Request};
 use futures::FutureExt;
 use jiff::Timestamp;
 use judge::judgement::MissingReason;
@@ -17,11 +17,6 @@ use tracing::Instrument;
 
 use crate::schedule::LOOK_LIMIT;
 use crate::words::{chain, cut};
-
-/// Looks that gather at the same time; the rest wait their turn in order. A
-/// look holds the profiles of all its logs, so this bounds memory; a look that
-/// is not held up takes well below a second.
-const PARALLEL_LOOKS: usize = 4;
 
 /// How much of the report is kept until it is asked for: what metadata has
 /// room for, and some.
@@ -48,6 +43,12 @@ pub struct Seen {
     pub fired: bool,
     /// Whether nothing of stable is left to compare with.
     pub stable_gone: bool,
+    /// Whether an arm is not there, or has said nothing that can be counted.
+    pub no_data: bool,
+    /// How many things differ between the arms.
+    pub findings: usize,
+    /// What models said of it, or why none was asked.
+    pub explained: Explained,
     /// For the next look.
     pub earlier: Earlier,
     /// The earliest end of the rollout's last step, where that can be told.
@@ -69,19 +70,28 @@ pub struct Analyst {
 
 impl Analyst {
     /// An analyst that reads `cluster` and works on the threads of `workers`,
-    /// so that no look can hold up the answers to the controller.
-    pub fn new(cluster: Cluster, workers: Handle, clock: fn() -> Timestamp) -> Self {
+    /// so that no look can hold up the answers to the controller. `turns` looks
+    /// gather at the same time; the rest wait their turn in order. A look holds
+    /// the profiles of all its logs, so this bounds memory; a look that is not
+    /// held up takes well below a second.
+    pub fn new(cluster: Cluster, workers: Handle, turns: usize, clock: fn() -> Timestamp) -> Self {
         Self {
             cluster,
             workers,
-            turns: Arc::new(Semaphore::new(PARALLEL_LOOKS)),
+            turns: Arc::new(Semaphore::new(turns)),
             clock,
         }
     }
 
-    /// Starts a look, in the span that it is called in; its outcome will be in
-    /// `place`. The request's time is set when its turn comes.
-    pub fn start(&self, request: Request, place: Arc<OnceLock<Outcome>>) -> AbortHandle {
+    /// Starts a look, in the span that it is called in; its outcome, judged by
+    /// `policy`, will be in `place`. The request's time is set when its turn
+    /// comes.
+    pub fn start(
+        &self,
+        request: Request,
+        policy: Policy,
+        place: Arc<OnceLock<Outcome>>,
+    ) -> AbortHandle {
         let (cluster, turns, clock) = (self.cluster.clone(), self.turns.clone(), self.clock);
         let look = async move {
             let turn = turns.acquire().await;
@@ -90,7 +100,7 @@ impl Analyst {
                 ..request
             };
             tracing::debug!("looking at the canary: fetching logs and pod states");
-            let looked = analysis::analyse((&cluster).into(), &request, &Policy::default()).await;
+            let looked = analysis::analyse((&cluster).into(), &request, &policy).await;
             drop(turn);
             match looked {
                 Ok(look) => Ok(Seen::of(&look)),
@@ -158,6 +168,17 @@ impl Seen {
                 .missing
                 .as_ref()
                 .is_some_and(|missing| missing.reason == MissingReason::NoStable),
+            no_data: judgement.missing.as_ref().is_some_and(|missing| {
+                matches!(
+                    missing.reason,
+                    MissingReason::NoCanary
+                        | MissingReason::NoStable
+                        | MissingReason::NoCanaryExposure
+                        | MissingReason::NoStableExposure
+                )
+            }),
+            findings: judgement.findings.len(),
+            explained: verdict.explained.clone(),
             earlier: Earlier {
                 carried,
                 canary_start_ms: look.canary_start_ms,
@@ -187,10 +208,9 @@ mod tests {
     async fn a_look_waits_for_its_turn() {
         // Without a way in, a look ends as soon as it begins.
         let nowhere = Cluster::new(Access::Kubeconfig("/nonexistent".into()));
-        let analyst = Analyst::new(nowhere, Handle::current(), Timestamp::now);
-        let all = u32::try_from(PARALLEL_LOOKS).unwrap();
+        let analyst = Analyst::new(nowhere, Handle::current(), 3, Timestamp::now);
         let turns = analyst.turns.clone();
-        let taken = turns.acquire_many(all).await.unwrap();
+        let taken = turns.acquire_many(3).await.unwrap();
         let role = Selector::parse("role=x").unwrap();
         let request = Request {
             namespace: "shop".into(),
@@ -203,7 +223,7 @@ mod tests {
             now_ms: 0,
         };
         let place = Arc::new(OnceLock::new());
-        analyst.start(request, place.clone());
+        analyst.start(request, Policy::default(), place.clone());
         settle().await;
         assert_eq!(place.get(), None);
         drop(taken);

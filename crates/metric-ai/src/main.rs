@@ -10,6 +10,14 @@ mod install;
 mod look;
 mod looks;
 mod memo;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "read as soon as models, agents and bundles are wired in"
+    )
+)]
+mod operator;
 mod provider;
 mod proxies;
 mod reach;
@@ -25,12 +33,14 @@ use std::time::Duration;
 use analysis::Cluster;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::args::{CheckConfig, Command, ServeConfig};
 use crate::hclog::Hclog;
 use crate::look::Analyst;
+use crate::operator::{Given, Operator};
 use crate::provider::MetricAi;
 
 /// The kind of provider, as Argo shows it.
@@ -52,7 +62,7 @@ location of this file. See --help for what it does by hand.
 
 fn main() -> ExitCode {
     let done = match args::read() {
-        Ok(Command::Serve(config)) => serve(config),
+        Ok(Command::Serve(config)) => serve(*config),
         Ok(Command::Explain) => {
             say(io::stderr(), EXPLANATION);
             Ok(ExitCode::FAILURE)
@@ -104,8 +114,17 @@ fn serve(config: ServeConfig) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("failed to start the threads that look at canaries")?;
-    let analyst = Analyst::new(Cluster::new(config.access), workers.handle().clone(), clock);
-    let served = calls()?.block_on(rollouts_plugin::serve(MetricAi::new(analyst, clock)));
+    let operator = operator(config.operator, clock());
+    let analyst = Analyst::new(
+        Cluster::new(config.access),
+        workers.handle().clone(),
+        operator
+            .as_ref()
+            .map_or(1, |operator| operator.max_analyses),
+        clock,
+    );
+    let plugin = MetricAi::new(analyst, operator, clock);
+    let served = calls()?.block_on(rollouts_plugin::serve(plugin));
     // A look under way has nobody to answer to any more.
     workers.shutdown_background();
     let code = match served {
@@ -117,6 +136,22 @@ fn serve(config: ServeConfig) -> Result<ExitCode> {
     };
     log.flush(LAST_LINES);
     Ok(code)
+}
+
+/// The operator's settings, or why they cannot be used: the controller would
+/// show of a plugin that ends only that it ended, so it serves, and says it.
+fn operator(given: Result<Given, String>, now: Timestamp) -> Result<Operator, String> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let operator = given
+        .and_then(|given| Operator::new(given, today).map_err(|error| words::chain(&error)))?;
+    for warning in operator.policy_warnings() {
+        tracing::warn!("{warning}");
+    }
+    for trouble in operator.credentials().troubles {
+        tracing::warn!("{trouble}");
+    }
+    tracing::debug!(?operator, "the operator's settings");
+    Ok(operator)
 }
 
 /// The threads for calls and for checks: one, this one.

@@ -4,11 +4,13 @@
 //! The process may be gone by then, so this is all that is kept. It comes back
 //! from an object that others can edit: nothing in it can lengthen a wait past
 //! one look, widen what is read, or make a verdict better, and what cannot be
-//! read counts as nothing carried.
+//! read counts as nothing carried. Whoever lowers what was spent has a budget
+//! again, as a new measurement would.
 
 use std::collections::BTreeMap;
 
 use analysis::Earlier;
+use analysis::opinion::Spent;
 use jiff::Timestamp;
 use judge::judgement::Carried;
 use rollouts_plugin::{AnalysisRun, Measurement};
@@ -24,7 +26,7 @@ const VERSION: u8 = 1;
 const MAX_CARRIED_BYTES: usize = 1_024;
 
 /// Longest memo that is read: the judge's state, each byte escaped, and numbers.
-const MAX_MEMO_BYTES: usize = 6 * MAX_CARRIED_BYTES + 256;
+const MAX_MEMO_BYTES: usize = 6 * MAX_CARRIED_BYTES + 512;
 
 /// What one call leaves for the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Memo {
     pub looks: u32,
     /// The earliest end of the rollout's last step, as last read.
     pub last_step_end: Option<Timestamp>,
+    /// What its looks have spent on models: a budget is a measurement's.
+    pub spent: Spent,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +52,12 @@ struct Wire {
     last_step_end_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     carried: Option<String>,
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    spent: Spent,
+}
+
+fn is_nothing(spent: &Spent) -> bool {
+    *spent == Spent::default()
 }
 
 impl Memo {
@@ -70,6 +80,7 @@ impl Memo {
             last_step_end: wire
                 .last_step_end_ms
                 .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+            spent: wire.spent,
         })
     }
 
@@ -100,6 +111,7 @@ impl Memo {
             carried: carried
                 .filter(|text| !text.is_empty() && text.len() <= MAX_CARRIED_BYTES)
                 .cloned(),
+            spent: self.spent,
         };
         // Numbers and a string always serialise; nothing carried is the safe
         // reading of anything else.
@@ -120,6 +132,12 @@ mod tests {
             },
             looks: 3,
             last_step_end: Timestamp::from_millisecond(1_700_000_090_000).ok(),
+            spent: Spent {
+                calls: 2,
+                tokens: 9_000,
+                took_ms: 1_500,
+                micro_usd: 70,
+            },
         }
     }
 
@@ -145,6 +163,7 @@ mod tests {
             r#"{"v":1,"looks":-1}"#,
             r#"{"v":1,"looks":1e99}"#,
             r#"{"v":1,"start_ms":"x"}"#,
+            r#"{"v":1,"spent":{"calls":-1}}"#,
             &format!(r#"{{"v":1,"x":"{}"}}"#, "x".repeat(MAX_MEMO_BYTES)),
         ] {
             assert_eq!(Memo::read(&metadata(text)), None, "{text:.40}");
@@ -162,7 +181,7 @@ mod tests {
     fn a_state_past_its_promise_is_not_written() {
         let mut memo = memo();
         memo.earlier.carried = Some(Carried("x".repeat(MAX_CARRIED_BYTES + 1)));
-        assert!(memo.write().len() < 200);
+        assert!(memo.write().len() < 250);
     }
 
     #[test]
@@ -186,6 +205,8 @@ mod tests {
         let taken = Memo::of_earlier_measurements(&run, "m");
         assert_eq!(taken.earlier, memo().earlier);
         assert_eq!((taken.looks, taken.last_step_end), (0, None));
+        // A budget is a measurement's, not a run's.
+        assert_eq!(taken.spent, Spent::default());
         assert_eq!(
             Memo::of_earlier_measurements(&run, "other"),
             Memo::default()

@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 
 use analysis::{Limits, Request};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use rollouts_plugin::{AnalysisRun, Measurement, Metric, MetricProvider, Phase, RpcError};
 
 use crate::PROVIDER_TYPE;
-use crate::block::{BLOCK, BlockError, Settings, describe};
+use crate::block::{BLOCK, BlockError, Mode, Settings, describe, on_error};
 use crate::look::{Analyst, Outcome};
 use crate::looks::{Identity, Known, Looks};
 use crate::memo::Memo;
+use crate::operator::Operator;
 use crate::reply::{Case, refused};
 use crate::said::Said;
 use crate::schedule::{KIND_LABEL, RunKind};
@@ -28,9 +31,21 @@ const OWNER_KIND: &str = "Rollout";
 #[derive(Debug)]
 pub struct MetricAi {
     analyst: Analyst,
+    operator: Result<Operator, String>,
     looks: Looks<Outcome>,
     said: Said,
     clock: fn() -> Timestamp,
+}
+
+/// Why a measurement is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    /// The template's part cannot be used.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// The operator's part cannot be used, whatever a template says.
+    #[error("the plugin cannot be used before its operator mends this: {0}")]
+    Operator(String),
 }
 
 /// What a call is about.
@@ -43,10 +58,15 @@ struct Call<'a> {
 
 impl MetricAi {
     /// A plugin whose looks are taken by `analyst`, at the time that `clock`
-    /// tells.
-    pub fn new(analyst: Analyst, clock: fn() -> Timestamp) -> Self {
+    /// tells. Where the operator's settings cannot be used, each call says so.
+    pub fn new(
+        analyst: Analyst,
+        operator: Result<Operator, String>,
+        clock: fn() -> Timestamp,
+    ) -> Self {
         Self {
             analyst,
+            operator,
             looks: Looks::default(),
             said: Said::default(),
             clock,
@@ -91,11 +111,15 @@ impl MetricAi {
                 }
                 answer
             }
-            Known::Nothing | Known::Answered(_) => self.look(call, &case),
+            Known::Nothing | Known::Answered(_) => match self.operator() {
+                Ok(operator) => self.look(call, &case, operator),
+                Err(error) => self.answer(call, refuse(call, measurement, &error)),
+            },
         }
     }
 
-    fn look(&self, call: &Call<'_>, case: &Case) -> Measurement {
+    fn look(&self, call: &Call<'_>, case: &Case, operator: &Operator) -> Measurement {
+        let policy = operator.policy_of(&case.settings, day(call.now));
         let request = request(call.run, case);
         let span = tracing::info_span!(
             "look",
@@ -113,12 +137,11 @@ impl MetricAi {
                 stable = %request.stable,
                 canary = %request.canary,
                 max_wait_s = case.settings.max_wait.map(|wait| wait.as_secs()),
-                model = case.settings.names_model,
-                extra_prompt = case.settings.has_extra_prompt,
-                github_url = case.settings.has_repository,
+                // Names of keys alone: their values are the template's.
+                keys = ?case.settings.keys,
                 "configuration"
             );
-            self.analyst.start(request, place)
+            self.analyst.start(request, policy, place)
         });
         if started {
             case.looking(call.now, call.now)
@@ -127,10 +150,19 @@ impl MetricAi {
         }
     }
 
+    fn operator(&self) -> Result<&Operator, Refusal> {
+        let operator = self.operator.as_ref();
+        operator.map_err(|trouble| Refusal::Operator(trouble.clone()))
+    }
+
     /// The measurement with its settings.
-    fn case(&self, call: &Call<'_>, measurement: &Measurement) -> Result<Case, BlockError> {
-        let settings = Settings::read(call.metric)?;
+    fn case(&self, call: &Call<'_>, measurement: &Measurement) -> Result<Case, Refusal> {
+        self.operator()?;
+        let settings = Settings::read(call.metric, day(call.now))?;
         self.warn_once(call, &settings.warnings);
+        if let Mode::Agent { .. } = settings.mode {
+            return Err(BlockError::AgentMode.into());
+        }
         // A start in the future is a clock that was set back: without this the
         // wait would be longer by as much.
         let started_at = measurement
@@ -184,22 +216,28 @@ impl MetricAi {
 }
 
 /// The answer when the settings cannot be used; logged.
-fn refuse(call: &Call<'_>, measurement: &Measurement, error: &BlockError) -> Measurement {
+fn refuse(call: &Call<'_>, measurement: &Measurement, error: &Refusal) -> Measurement {
     tracing::error!(
         run = %call.run.metadata.name,
         namespace = %call.run.metadata.namespace,
         metric = %call.metric.name,
         "the plugin's configuration cannot be used: {error}"
     );
-    if matches!(error, BlockError::AgentMode | BlockError::AgentWithoutUrl) {
+    if let Refusal::Block(BlockError::AgentMode | BlockError::AgentWithoutUrl) = error {
         tracing::warn!("agent mode failed: not falling back to default mode");
     }
-    refused(call.now, measurement, &error.to_string())
+    let on_error = on_error(call.metric);
+    refused(call.now, measurement, &error.to_string(), on_error)
+}
+
+/// The day in UTC.
+fn day(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::UTC).date()
 }
 
 /// Whoever looks for the issue of a failed canary finds why there is none.
 fn say_no_issue(call: &Call<'_>, case: &Case) {
-    let why = if case.settings.has_repository {
+    let why = if case.settings.repository.is_some() {
         "not in this version of the plugin"
     } else {
         "githubUrl not configured"
@@ -237,6 +275,10 @@ fn request(run: &AnalysisRun, case: &Case) -> Request {
 
 impl MetricProvider for MetricAi {
     async fn init(&self) -> Result<(), RpcError> {
+        if let Err(error) = self.operator() {
+            tracing::error!("{error}");
+            return Err(RpcError::new(error.to_string()));
+        }
         tracing::info!("Successfully loaded plugin: {BLOCK}");
         Ok(())
     }

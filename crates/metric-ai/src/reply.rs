@@ -3,17 +3,23 @@
 //! Pure: the one place where a phase is chosen. `Successful` comes from a
 //! promote verdict whose conditions hold, and from nothing else.
 
+mod opinions;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use analysis::Explained;
 use analysis::message::one_line;
+use analysis::opinion::View;
 use jiff::Timestamp;
 use judge::Decision;
 use rollouts_plugin::{Measurement, Phase};
 use serde_json::json;
 
-use crate::block::Settings;
-use crate::condition::Ruling;
+use crate::block::{Ending, Settings};
+use crate::condition::{Measured, Ruling};
 use crate::look::{Outcome, Seen, too_long};
 use crate::memo::{self, Memo};
 use crate::schedule::{LOOK_LIMIT, RunKind, Waiting, later, poll_look};
@@ -31,6 +37,9 @@ const ANALYSIS_BYTES: usize = 1_600;
 
 /// First size of the text in `analysisJSON`.
 const ANALYSIS_JSON_BYTES: usize = 800;
+
+/// First size of each text in `modelResults`, which has up to five models.
+const MODEL_TEXT_BYTES: usize = 160;
 
 /// How long a run whose rollout is over is given to be ended by Argo; longer,
 /// and stable's pods are gone for another reason, which pauses.
@@ -93,7 +102,7 @@ impl Case {
             "" => "the first look did not end in time",
             known => known,
         };
-        self.inconclusive(now, known, None)
+        self.late(now, known, None)
     }
 
     /// The answer while there is no room for another look.
@@ -120,7 +129,10 @@ impl Case {
             Decision::Promote => case.promote(now, seen),
             Decision::Abort => case.finished(now, (Phase::Failed, "0"), &seen.message, Some(seen)),
             Decision::Inconclusive => {
-                let missing = seen.missing.as_deref().unwrap_or(&seen.message);
+                let Some(missing) = seen.missing.as_deref() else {
+                    // Another look would see the same: it waits for nothing.
+                    return case.undecided(now, &seen.message, Some(seen));
+                };
                 let waiting = case.waiting();
                 if now < waiting.deadline() {
                     case.running(missing, waiting.next_look(now, seen.retry_after))
@@ -129,7 +141,7 @@ impl Case {
                                    verdicts before this one stand";
                     case.running(message, later(now, OVER_POLL))
                 } else {
-                    case.inconclusive(now, missing, Some(seen))
+                    case.late(now, missing, Some(seen))
                 }
             }
         }
@@ -186,33 +198,36 @@ impl Case {
             },
             looks: self.memo.looks.saturating_add(1),
             last_step_end: seen.last_step_end,
+            spent: self.memo.spent.plus(seen.explained.spent),
         };
         case
     }
 
     fn promote(&self, now: Timestamp, seen: &Seen) -> Measurement {
-        let confidence = f64::from(seen.confidence) / 100.0;
-        let value = format!("{confidence:.2}");
-        let (phase, message) = match self.settings.conditions.rule(confidence) {
-            Ok(Ruling::Stands) => (Phase::Successful, seen.message.clone()),
-            Ok(Ruling::Fails(place)) => (
-                Phase::Failed,
-                format!("{place} does not allow {value}; {}", seen.message),
-            ),
-            Ok(Ruling::Undecided(place)) => (
-                Phase::Inconclusive,
-                format!("{place} does not hold for {value}; {}", seen.message),
-            ),
-            Err(error) => return self.error(now, &error.to_string()),
+        let measured = Measured {
+            confidence: seen.confidence,
+            findings: seen.findings,
         };
-        let shown = match phase {
-            Phase::Successful => value.as_str(),
-            _ => "0",
-        };
-        self.finished(now, (phase, shown), &message, Some(seen))
+        let value = format!("{:.2}", measured.result());
+        match self.settings.conditions.rule(measured) {
+            Ok(Ruling::Stands) => {
+                let end = (Phase::Successful, value.as_str());
+                self.finished(now, end, &seen.message, Some(seen))
+            }
+            Ok(Ruling::Fails(place)) => {
+                let message = format!("{place} does not allow {value}; {}", seen.message);
+                self.finished(now, (Phase::Failed, "0"), &message, Some(seen))
+            }
+            Ok(Ruling::Undecided(place)) => {
+                let message = format!("{place} does not hold for {value}; {}", seen.message);
+                self.undecided(now, &message, Some(seen))
+            }
+            Err(error) => self.error(now, &error.to_string()),
+        }
     }
 
-    fn inconclusive(&self, now: Timestamp, missing: &str, seen: Option<&Seen>) -> Measurement {
+    /// A measurement whose time is up.
+    fn late(&self, now: Timestamp, missing: &str, seen: Option<&Seen>) -> Measurement {
         let waited = Duration::try_from(now.duration_since(self.started_at)).unwrap_or_default();
         let mend = match (self.kind, self.memo.last_step_end) {
             (RunKind::Background, None) => {
@@ -223,12 +238,29 @@ impl Case {
             (RunKind::Holding, _) => "",
         };
         let message = format!("no verdict after {} s{mend}: {missing}", waited.as_secs());
-        self.finished(now, (Phase::Inconclusive, "0"), &message, seen)
+        self.undecided(now, &message, seen)
     }
 
-    /// A finished measurement that the controller repeats after 10 s.
+    /// A measurement that ends without a verdict, as the template wants it.
+    fn undecided(&self, now: Timestamp, message: &str, seen: Option<&Seen>) -> Measurement {
+        let endings = self.settings.endings;
+        let no_data = endings
+            .on_no_data
+            .filter(|_| seen.is_some_and(|seen| seen.no_data));
+        let said = match no_data {
+            Some(ending) => Some(("onNoData", ending)),
+            None => endings.on_inconclusive.map(|e| ("onInconclusive", e)),
+        };
+        let (end, message) = ended((Phase::Inconclusive, "0"), said, message);
+        self.finished(now, end, &message, seen)
+    }
+
+    /// A finished measurement that the controller repeats after 10 s, unless
+    /// the template wants it otherwise.
     fn error(&self, now: Timestamp, trouble: &str) -> Measurement {
-        self.finished(now, (Phase::Error, ""), trouble, None)
+        let said = self.settings.endings.on_error.map(|e| ("onError", e));
+        let (end, message) = ended((Phase::Error, ""), said, trouble);
+        self.finished(now, end, &message, None)
     }
 
     fn running(&self, message: &str, resume_at: Timestamp) -> Measurement {
@@ -277,17 +309,18 @@ impl Case {
             Decision::Inconclusive => 0,
             Decision::Promote | Decision::Abort => seen.confidence,
         };
-        let notes = self.notes().join("\n");
+        let notes = self.notes(&seen.explained).join("\n");
         let mut put = |key: &str, value: String| metadata.insert(key.to_owned(), value);
         put("confidence", confidence.to_string());
-        put("modelCount", "0".to_owned());
-        put("modelResults", "[]".to_owned());
-        put(
-            "votingRationale",
-            "no model was asked: the judge decided alone".to_owned(),
-        );
+        let explained = &seen.explained;
+        put("modelCount", explained.opinions.len().to_string());
+        put("votingRationale", opinions::rationale(explained));
+        put("cost", opinions::cost(self.memo.spent));
         let (mut analysis_bytes, mut json_bytes) = (ANALYSIS_BYTES, ANALYSIS_JSON_BYTES);
+        let mut model_bytes = MODEL_TEXT_BYTES;
         loop {
+            let results = opinions::results(explained, model_bytes);
+            metadata.insert("modelResults".to_owned(), results);
             // The notes are short and ours: the report gives way to them.
             let report = shorten(seen.report.trim_end(), analysis_bytes);
             metadata.insert("analysis".to_owned(), format!("{report}\n\n{notes}"));
@@ -296,8 +329,17 @@ impl Case {
                 "promote": phase == Phase::Successful,
                 "confidence": confidence,
             });
-            if let Some(cause) = &seen.root_cause {
+            // The judge names what broke; a model may know why, and the mend.
+            let said = |text: fn(&View) -> &str| {
+                let mut texts = opinions::views(explained).map(text);
+                texts.find(|text| !text.is_empty())
+            };
+            let cause = seen.root_cause.as_deref();
+            if let Some(cause) = cause.or_else(|| said(|view| &view.root_cause)) {
                 json["rootCause"] = shorten(cause, json_bytes / 4).into();
+            }
+            if let Some(mend) = said(|view| &view.remediation) {
+                json["remediation"] = shorten(mend, json_bytes / 4).into();
             }
             metadata.insert("analysisJSON".to_owned(), json.to_string());
             if size(&metadata) <= MAX_METADATA_BYTES {
@@ -310,24 +352,28 @@ impl Case {
             }
             analysis_bytes /= 2;
             json_bytes /= 2;
+            model_bytes /= 2;
         }
     }
 
     /// What the reader should know beside the verdict.
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, explained: &Explained) -> Vec<String> {
         let settings = &self.settings;
-        let mut notes = vec![
-            if settings.names_model {
-                "No model was asked, though `model` is set: this version judges by itself."
-            } else {
-                "No model was asked: this version judges by itself."
-            }
-            .to_owned(),
-        ];
-        if settings.has_extra_prompt {
+        let mut notes = Vec::new();
+        if explained.opinions.is_empty() {
+            let key = match settings.models.is_empty() {
+                true => "",
+                false => ", though `model` is set",
+            };
+            notes.push(format!(
+                "No model was asked{key}: this version judges by itself."
+            ));
+        }
+        let is_used = opinions::views(explained).next().is_some();
+        if settings.extra_prompt.is_some() && !is_used {
             notes.push("`extraPrompt` was not used: it is for models.".to_owned());
         }
-        if settings.has_repository {
+        if settings.repository.is_some() {
             notes.push("`githubUrl` was not used: this version opens no issue.".to_owned());
         }
         let warnings = settings.warnings.iter().take(MAX_SHOWN_WARNINGS);
@@ -336,15 +382,44 @@ impl Case {
     }
 }
 
-/// A measurement that ends at once, because its settings cannot be used.
-pub fn refused(now: Timestamp, measurement: &Measurement, trouble: &str) -> Measurement {
+/// What a measurement ends as, and why: as it would, or as the template's key
+/// says. Success is not among what a key can say.
+fn ended(
+    would: (Phase, &'static str),
+    said: Option<(&str, Ending)>,
+    why: &str,
+) -> ((Phase, &'static str), String) {
+    let Some((key, ending)) = said else {
+        return (would, why.to_owned());
+    };
+    let (end, named) = match ending {
+        Ending::Error => ((Phase::Error, ""), "an error"),
+        Ending::Inconclusive => ((Phase::Inconclusive, "0"), "inconclusive"),
+        Ending::Fail => ((Phase::Failed, "0"), "a failure"),
+    };
+    if end == would {
+        return (end, why.to_owned());
+    }
+    (end, format!("`{key}` makes this {named}: {why}"))
+}
+
+/// A measurement that ends at once, because its settings cannot be used: in an
+/// error, unless the template wants errors otherwise.
+pub fn refused(
+    now: Timestamp,
+    measurement: &Measurement,
+    trouble: &str,
+    on_error: Option<Ending>,
+) -> Measurement {
     let kept = measurement.metadata.get(memo::KEY);
+    let said = on_error.map(|ending| ("onError", ending));
+    let ((phase, value), message) = ended((Phase::Error, ""), said, trouble);
     Measurement {
-        phase: Phase::Error,
-        message: one_line(trouble, MAX_MESSAGE_BYTES),
+        phase,
+        message: one_line(&message, MAX_MESSAGE_BYTES),
         started_at: measurement.started_at.or(Some(now)),
         finished_at: Some(now),
-        value: String::new(),
+        value: value.to_owned(),
         metadata: kept
             .filter(|text| text.len() <= MAX_METADATA_BYTES / 2)
             .map(|text| BTreeMap::from([(memo::KEY.to_owned(), text.clone())]))
@@ -364,6 +439,3 @@ fn whole_second(time: Timestamp) -> Timestamp {
     let seconds = time.as_second() + i64::from(time.subsec_nanosecond() > 0);
     Timestamp::from_second(seconds).unwrap_or(time)
 }
-
-#[cfg(test)]
-mod tests;

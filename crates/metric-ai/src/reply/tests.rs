@@ -14,7 +14,7 @@ fn settings(block: &str) -> Settings {
     let mut metric = Metric::default();
     let name = crate::block::BLOCK.to_owned();
     metric.provider.plugin.insert(name, block.into());
-    Settings::read(&metric).unwrap()
+    Settings::read(&metric, jiff::civil::date(2026, 6, 15)).unwrap()
 }
 
 fn case(kind: RunKind) -> Case {
@@ -41,6 +41,9 @@ fn seen(decision: Decision) -> Seen {
         retry_after: Some(Duration::from_secs(120)),
         fired: decision == Decision::Abort,
         stable_gone: false,
+        no_data: false,
+        findings: 2,
+        explained: Explained::not_asked(analysis::opinion::Unasked::NotConfigured),
         earlier: analysis::Earlier {
             carried: Some(judge::judgement::Carried("counts".into())),
             canary_start_ms: Some(7),
@@ -319,6 +322,7 @@ fn metadata_is_what_users_of_the_go_plugin_read() {
       "analysis": "the reason to Abort\nwith findings\n\nNo model was asked, though `model` is set: this version judges by itself.\n`extraPrompt` was not used: it is for models.\n`githubUrl` was not used: this version opens no issue.\nWarning: key `podName` is ignored: all pods that the labels select are read.",
       "analysisJSON": "{\"confidence\":85,\"promote\":false,\"rootCause\":\"NullPointerException\",\"text\":\"the reason to Abort\"}",
       "confidence": "85",
+      "cost": "{\"calls\":0,\"seconds\":0.0,\"tokens\":0,\"usd\":0.0}",
       "modelCount": "0",
       "modelResults": "[]",
       "state": "{\"v\":1,\"looks\":1,\"start_ms\":7,\"carried\":\"counts\"}",
@@ -390,7 +394,7 @@ fn a_refusal_keeps_what_was_carried() {
         ]),
         ..Measurement::default()
     };
-    let answer = refused(at(4), &before, "key `maxWait`: no\n");
+    let answer = refused(at(4), &before, "key `maxWait`: no\n", None);
     assert_eq!(value_of(&answer), (Phase::Error, ""));
     assert_eq!(answer.message, "key `maxWait`: no");
     assert_eq!(answer.metadata.keys().collect::<Vec<_>>(), [memo::KEY]);
@@ -423,7 +427,7 @@ fn nothing_but_a_promote_is_ever_successful() {
                 case.looking(at(now), at(0)),
                 case.crowded(at(now)),
                 case.terminated(at(now), None),
-                refused(at(now), &case.measurement, "trouble"),
+                refused(at(now), &case.measurement, "trouble", None),
             ];
             for outcome in &outcomes {
                 answers.push(case.seen(at(now), outcome));
