@@ -219,6 +219,14 @@ fn operator(
     Ok(cli.flags.given(&text))
 }
 
+/// The names of the operator's arguments.
+#[cfg(test)]
+pub fn arguments() -> Vec<String> {
+    let command = Cli::command();
+    let names = command.get_arguments().filter_map(|arg| arg.get_long());
+    names.map(str::to_owned).collect()
+}
+
 /// The variable that stands for an argument.
 fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase().replace('-', "_"))

@@ -239,10 +239,7 @@ impl Settings {
                 None => Budget::default(),
             },
             judge_policy: judge_policy(&block, today, &mut warnings)?,
-            prometheus: match block.get("prometheus") {
-                Some(value) => Some(prometheus::prometheus(value, &mut warnings)?),
-                None => None,
-            },
+            prometheus: block.map("prometheus")?.cloned().map(Prometheus),
             extra_prompt: Secret::new(block.text("extraPrompt")?),
             repository: repository(&block)?,
             keys: block.set().collect(),

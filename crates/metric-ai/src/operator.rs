@@ -5,7 +5,6 @@
 //! for bundles and how much a model may do come from the plugin's arguments,
 //! its environment and mounted files only.
 
-mod prices;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -18,7 +17,6 @@ use analysis::{Rules, Secret};
 use jiff::civil::Date;
 use judge::Policy;
 
-pub use prices::Prices;
 pub use secrets::{Credentials, Environment};
 
 use crate::block::Settings;
@@ -27,8 +25,11 @@ use crate::operator::secrets::{FileError, LoginFiles, Secrets, read_text};
 /// Most models that are asked about one canary: each has a vote, and a cost.
 pub const MAX_MODELS: usize = 5;
 
-/// Longest name of a model, in bytes.
-const MAX_MODEL_BYTES: usize = 100;
+/// Longest name of a model, in bytes: the longest in use has about 80.
+const MAX_MODEL_BYTES: usize = 128;
+
+/// Largest file of prices: every model that there is.
+const MAX_PRICES_BYTES: u64 = 64 * 1024;
 
 /// Most origins that a credential may travel to.
 const MAX_ORIGINS: usize = 32;
@@ -97,8 +98,8 @@ pub struct Operator {
     pub model_may_settle: bool,
     /// The most that asking models may cost, for one measurement.
     pub max_budget: Budget,
-    /// What models cost.
-    pub prices: Prices,
+    /// The text of the table of what models cost.
+    pub prices: Option<String>,
     /// Agents that may receive the agent's token.
     pub agent_origins: Vec<Origin>,
     /// Servers that may receive the credentials for Prometheus.
@@ -189,7 +190,7 @@ pub fn micro_usd(usd: f64) -> u64 {
 /// Whether this can be a model's name: it is shown, and is part of an address.
 #[must_use]
 pub fn is_model_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-:/@".contains(c);
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-:/@+".contains(c);
     !name.is_empty()
         && name.len() <= MAX_MODEL_BYTES
         && name.chars().all(fits)
@@ -232,8 +233,8 @@ impl Operator {
             model_may_settle: given.model_may_settle,
             max_budget: given.budget,
             prices: match given.prices {
-                Some(file) => Prices::parse(&named_file("--prices", &file, prices::MAX_BYTES)?)?,
-                None => Prices::default(),
+                Some(file) => Some(named_file("--prices", &file, MAX_PRICES_BYTES)?),
+                None => None,
             },
             agent_origins: origins("--agent-origin", given.agent_origins)?,
             prometheus_origins: origins("--prometheus-origin", given.prometheus_origins)?,

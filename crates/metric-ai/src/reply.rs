@@ -3,6 +3,8 @@
 //! Pure: the one place where a phase is chosen. `Successful` comes from a
 //! promote verdict whose conditions hold, and from nothing else.
 
+#[cfg(test)]
+mod ending_tests;
 mod opinions;
 #[cfg(test)]
 mod tests;

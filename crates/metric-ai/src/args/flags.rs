@@ -28,20 +28,20 @@ pub(super) struct Flags {
     #[arg(long, help_heading = "Models")]
     model_may_settle: bool,
     /// Most calls of models for one measurement.
-    #[arg(long, value_name = "N", default_value_t = 30, help_heading = "Models")]
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Models")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=1_000))]
     max_budget_calls: u64,
     /// Most tokens, of prompts and answers, for one measurement.
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 300_000,
+        default_value_t = 400_000,
         help_heading = "Models"
     )]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
     max_budget_tokens: u64,
     /// Longest time that models may take for one measurement, in seconds.
-    #[arg(long, value_name = "N", default_value_t = 300, help_heading = "Models")]
+    #[arg(long, value_name = "N", default_value_t = 600, help_heading = "Models")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=3_600))]
     max_budget_seconds: u64,
     /// Most money for one measurement, in US dollars (needs --prices).

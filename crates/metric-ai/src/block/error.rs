@@ -51,14 +51,6 @@ pub enum BlockError {
         /// The greatest.
         greatest: u64,
     },
-    /// A key that the part cannot do without.
-    #[error("key `{key}` is missing: {why}")]
-    NoKey {
-        /// The key.
-        key: String,
-        /// What it is for.
-        why: &'static str,
-    },
     /// An ending that would turn a failure into a success.
     #[error(
         "key `{key}`: success is no value here, as nothing but a promote verdict is one; write \

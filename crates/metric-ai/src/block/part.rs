@@ -72,17 +72,6 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Text that must be there.
-    pub(super) fn needed(&self, name: &str, why: &'static str) -> Result<&'a str, BlockError> {
-        match self.text(name)? {
-            "" => Err(BlockError::NoKey {
-                key: self.key(name),
-                why,
-            }),
-            text => Ok(text),
-        }
-    }
-
     /// A whole number within a range.
     pub(super) fn whole(
         &self,

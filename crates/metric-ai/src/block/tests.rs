@@ -80,8 +80,8 @@ fn what_cannot_be_used_is_an_error_that_names_the_key() {
             wrong("budget.calls", "a whole number", "a list"),
         ),
         (
-            r#"{"prometheus":{"address":"http://p","queries":["up"]}}"#,
-            wrong("prometheus.queries[0]", "a map", "text"),
+            r#"{"prometheus":["up"]}"#,
+            wrong("prometheus", "a map", "a list"),
         ),
         (
             r#"{"judgePolicy":"strict"}"#,
@@ -225,7 +225,7 @@ fn no_value_is_shown() {
         r#"{"budget":{"calls":{"x":"hunter2"}}}"#,
         r#"{"agentUrl":"hunter2"}"#,
         r#"{"judgePolicy":{"promoteRatio":"hunter2","ignore":[{"reason":"hunter2"}]}}"#,
-        r#"{"prometheus":{"address":"hunter2"}}"#,
+        r#"{"prometheus":"hunter2"}"#,
         r#"{"apiKey":"hunter2"}"#,
         r#""hunter2"#,
     ] {
@@ -342,56 +342,12 @@ const OUT_OF_RANGE: &[(&str, &str)] = &[
         r#"{"judgePolicy":{"promoteMargin":1}}"#,
         "key `judgePolicy`: `promoteMargin` is out of range: it must be 0.001 to 0.1 (share)",
     ),
-    (
-        r#"{"prometheus":{"queries":[]}}"#,
-        "key `prometheus.address` is missing: the server's address, http:// or https://",
-    ),
-    (
-        r#"{"prometheus":{"address":"p:9090"}}"#,
-        "key `prometheus.address`: an http:// or https:// address is needed",
-    ),
 ];
 
 #[test]
 fn what_is_out_of_range_names_its_key_and_the_mend() {
     for (block, expected) in OUT_OF_RANGE {
         assert_eq!(read(block).unwrap_err().to_string(), *expected, "{block}");
-    }
-}
-
-#[test]
-fn a_query_is_for_both_arms_and_has_a_name_of_its_own() {
-    let prometheus = |query: &str| {
-        format!(r#"{{"prometheus":{{"address":"http://p:9090","queries":[{query}]}}}}"#)
-    };
-    let table = [
-        (
-            prometheus(""),
-            "key `prometheus.queries`: one to ten queries are needed, each with `name`, `stable` \
-             and `canary`",
-        ),
-        (
-            prometheus(r#"{"name":"p99","stable":"up"}"#),
-            "key `prometheus.queries[0].canary` is missing: the query for this arm",
-        ),
-        (
-            prometheus(r#"{"stable":"up","canary":"up"}"#),
-            "key `prometheus.queries[0].name` is missing: what the metric is called in messages",
-        ),
-        (
-            prometheus(r#"{"name":"p99","stable":"up","canary":"up","worse":"up"}"#),
-            "key `prometheus.queries[0].worse`: must be `higher` or `lower`",
-        ),
-        (
-            prometheus(
-                r#"{"name":"p","stable":"a","canary":"b"},{"name":"p","stable":"a","canary":"b"}"#,
-            ),
-            "key `prometheus.queries[1].name`: each name once: it is how the metric is called in \
-             messages",
-        ),
-    ];
-    for (block, expected) in table {
-        assert_eq!(read(&block).unwrap_err().to_string(), expected, "{block}");
     }
 }
 
@@ -424,9 +380,7 @@ fn numbers_may_come_as_text_and_nothing_as_nothing() {
             "onError":"Inconclusive","onNoData":"fail","onInconclusive":"error",
             "judgePolicy":{"promoteMargin":"0.01","gateMinCount":4,"ignore":[
                 {"event":"BackOff","reason":"r","until":"2026-12-31"}]},
-            "prometheus":{"address":"http://u:p@prom:9090","queries":[
-                {"name":"p99","unit":"ms","stable":"a","canary":"b"},
-                {"name":"hits","worse":"Lower","stable":"a","canary":"b"}]}}"#,
+            "prometheus":{"address":"http://u:p@prom:9090"}}"#,
     )
     .unwrap();
     assert_eq!(settings.min_confidence, Some(85));
@@ -451,14 +405,8 @@ fn numbers_may_come_as_text_and_nothing_as_nothing() {
     );
     assert_eq!(settings.judge_policy.set, ["promoteMargin", "gateMinCount"]);
     assert_eq!(settings.judge_policy.policy.ignore.len(), 1);
-    let prometheus = settings.prometheus.unwrap();
-    assert_eq!(prometheus.address.reveal(), "http://u:p@prom:9090");
-    let worse: Vec<_> = prometheus.queries.iter().map(|query| query.worse).collect();
-    use judge::evidence::Worse;
-    assert_eq!(worse, [Worse::Higher, Worse::Lower]);
-    let first = &prometheus.queries[0];
-    assert_eq!((first.name.as_str(), first.unit.as_str()), ("p99", "ms"));
-    assert_eq!((first.stable.reveal(), first.canary.reveal()), ("a", "b"));
+    let prometheus = settings.prometheus.unwrap().0;
+    assert_eq!(prometheus["address"], "http://u:p@prom:9090");
     assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
 
     let empty = read(
@@ -480,12 +428,6 @@ fn strange_keys_within_maps_are_warned_about_as_well() {
         (
             r#"{"budget":{"call":5}}"#,
             "unknown key `budget.call` is ignored: did you mean `budget.calls`?",
-        ),
-        (
-            r#"{"prometheus":{"address":"http://p","queries":[
-                {"name":"n","stable":"a","canary":"b","worst":"higher"}]}}"#,
-            "unknown key `prometheus.queries[0].worst` is ignored: did you mean \
-             `prometheus.queries[0].worse`?",
         ),
         (
             r#"{"model":"a","models":["b"]}"#,
@@ -535,9 +477,29 @@ const PLANTED: &str = r#"{"extraPrompt":"hunter2","agentUrl":"http://u:hunter2@a
 #[test]
 fn settings_print_no_value() {
     let settings = read(PLANTED).unwrap();
-    let shown = format!("{settings:?} {:?} {:?}", settings.mode, settings.repository);
+    let shown = format!(
+        "{settings:?} {:?} {:?} {:?} {:?}",
+        settings.mode, settings.repository, settings.prometheus, settings.extra_prompt
+    );
     assert!(!shown.contains("hunter2"), "{shown}");
-    let queries = format!("{:?}", settings.prometheus);
-    assert_eq!(queries.matches("hunter2").count(), 1, "the name: {queries}");
     assert!(shown.contains("extraPrompt"), "{shown}");
+}
+
+#[test]
+fn the_documentation_names_every_key_and_every_argument() {
+    let page = include_str!("../../../../docs/plugin.md");
+    for key in KEYS {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+    }
+    // Each key is in the example as well.
+    let example = page.split("With all of them:").nth(1).unwrap();
+    let example = example.split("```").nth(1).unwrap();
+    let shown = |key: &str| example.contains(&format!("\n  {key}:"));
+    let alone = ["analysisMode", "agentUrl", "model", "failureCondition"];
+    for key in KEYS.iter().filter(|key| !alone.contains(key)) {
+        assert!(shown(key), "{key} is not in the example");
+    }
+    for argument in crate::args::arguments() {
+        assert!(page.contains(&format!("`--{argument}")), "--{argument}");
+    }
 }

@@ -2,22 +2,24 @@
 
 use rollouts_plugin::Metric;
 
+use analysis::opinion::Unasked;
+
 use super::*;
 
 const START: i64 = 1_700_000_000;
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(START + second).unwrap()
 }
 
-fn settings(block: &str) -> Settings {
+pub(super) fn settings(block: &str) -> Settings {
     let mut metric = Metric::default();
     let name = crate::block::BLOCK.to_owned();
     metric.provider.plugin.insert(name, block.into());
     Settings::read(&metric, jiff::civil::date(2026, 6, 15)).unwrap()
 }
 
-fn case(kind: RunKind) -> Case {
+pub(super) fn case(kind: RunKind) -> Case {
     Case {
         measurement: Measurement::default(),
         started_at: at(0),
@@ -28,7 +30,7 @@ fn case(kind: RunKind) -> Case {
     }
 }
 
-fn seen(decision: Decision) -> Seen {
+pub(super) fn seen(decision: Decision) -> Seen {
     let missing = (decision == Decision::Inconclusive)
         .then(|| "needs about 340 more requests, 2 min at 3/s".to_owned());
     Seen {
@@ -43,7 +45,7 @@ fn seen(decision: Decision) -> Seen {
         stable_gone: false,
         no_data: false,
         findings: 2,
-        explained: Explained::not_asked(analysis::opinion::Unasked::NotConfigured),
+        explained: Explained::not_asked(Unasked::NotConfigured),
         earlier: analysis::Earlier {
             carried: Some(judge::judgement::Carried("counts".into())),
             canary_start_ms: Some(7),
@@ -52,7 +54,7 @@ fn seen(decision: Decision) -> Seen {
     }
 }
 
-fn value_of(answer: &Measurement) -> (Phase, &str) {
+pub(super) fn value_of(answer: &Measurement) -> (Phase, &str) {
     (answer.phase, answer.value.as_str())
 }
 

@@ -175,6 +175,11 @@ impl Asked {
     pub async fn start(launch: &Launch) -> Self {
         let plugin = MetricPlugin::start(launch).await.unwrap();
         plugin.init().await.unwrap().unwrap();
+        Self::new(plugin)
+    }
+
+    /// A plugin that has been loaded.
+    pub fn new(plugin: MetricPlugin) -> Self {
         Self { plugin, looks: 0 }
     }
 

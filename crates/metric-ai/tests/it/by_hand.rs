@@ -53,7 +53,16 @@ fn without_the_cookie_it_explains_itself_on_stderr() {
 fn help_and_version_go_to_stdout_and_mistakes_to_stderr() {
     let help = by_hand(&["--help"]).output().unwrap();
     assert_eq!(help.status.code(), Some(0));
-    for word in ["check", "install", "LOG_LEVEL", "KUBECONFIG"] {
+    for word in [
+        "check",
+        "install",
+        "LOG_LEVEL",
+        "KUBECONFIG",
+        "--agent-origin",
+        "--model-may-settle",
+        "CANARY_JUDGE_POLICY",
+        "metricProviderPlugins",
+    ] {
         assert!(text(&help.stdout).contains(word), "{word}");
     }
     let version = by_hand(&["--version"]).output().unwrap();

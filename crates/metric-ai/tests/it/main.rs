@@ -4,6 +4,8 @@
 mod bench;
 /// Started by a person.
 mod by_hand;
+/// What the operator sets.
+mod operator;
 /// Through a proxy, and past it.
 mod proxies;
 /// Killed, asked twice, terminated: one outcome.

@@ -66,6 +66,32 @@ async fn an_analysis_is_said_at_info_from_load_to_end() {
 }
 
 #[tokio::test]
+async fn at_debug_the_configuration_comes_before_the_reading() {
+    let bench = Bench::new().await;
+    bench.serves("stable", 600, 1_000).serves("canary", 600, 3);
+    let mut plugin = bench.plugin().await;
+    let block = metric(r#"{"model":"hunter2","extraPrompt":"hunter2"}"#);
+    plugin.measure(&run(), &block).await;
+    settled(&plugin, "AI metric analysis finished").await;
+    for word in ["configuration", "fetching logs"] {
+        assert_said(&plugin, "debug", word);
+    }
+    let lines = plugin.plugin.output().lines();
+    let at = |word: &str| lines.iter().position(|line| line.contains(word)).unwrap();
+    let order = [
+        "AI metric analysis started",
+        "\"configuration\"",
+        "fetching logs",
+        "AI metric analysis finished",
+    ];
+    assert!(order.map(at).is_sorted(), "{lines:#?}");
+    let configuration = &lines[at("\"configuration\"")];
+    // Which keys are set, and no value of any.
+    assert!(configuration.contains("extraPrompt"), "{configuration}");
+    assert!(!lines.join("\n").contains("hunter2"), "{configuration}");
+}
+
+#[tokio::test]
 async fn agent_mode_says_that_it_does_not_fall_back() {
     let bench = Bench::new().await;
     let plugin = bench.plugin().await;
