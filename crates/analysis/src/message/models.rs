@@ -169,14 +169,14 @@ fn gone(votes: &Votes<'_>) -> Option<String> {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
-    let note = format!("{} model {}{more}: {}", lack(first), name(model), first.why);
+    let note = format!("model {}{more} {}: {}", name(model), lack(first), first.why);
     Some(one_line(&note, MAX_NOTE_BYTES - 30))
 }
 
 fn lack(missing: &Missing) -> &'static str {
     match missing.kind {
-        MissingKind::NotConfigured | MissingKind::BudgetSpent => "not asked:",
-        _ => "no opinion of",
+        MissingKind::NotConfigured | MissingKind::BudgetSpent => "not asked",
+        _ => "gave no opinion",
     }
 }
 

@@ -1,13 +1,18 @@
-//! The pipeline against a stand-in of the Kubernetes API.
+//! The pipeline against stand-ins of the Kubernetes API and of the model APIs.
 //!
-//! Most tests talk to it in memory and with a paused clock: nothing waits, and
-//! nothing depends on how fast the machine is.
+//! Most tests talk to the first in memory and with a paused clock: nothing
+//! waits, and nothing depends on how fast the machine is. Models are asked over
+//! HTTP on loopback.
 
 mod cluster_limits;
 mod cluster_reads;
 mod cluster_refuses;
 mod files;
+mod injections;
 mod messages;
+mod models;
+mod models_fail;
+mod models_share;
 mod pages;
 mod prometheus;
 mod prometheus_access;

@@ -37,13 +37,13 @@ pub(super) fn reply(body: &Value) -> Option<Reply> {
             end: End::Blocked(word(reason)),
         });
     }
-    let said = candidate["content"].clone();
-    let parts = said["parts"]
+    let content = &candidate["content"];
+    let parts = content["parts"]
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
     let called = parts.iter().any(|part| part.get("functionCall").is_some());
-    let text = parts
+    let text: String = parts
         .iter()
         .filter(|part| part["thought"].as_bool() != Some(true))
         .filter_map(|part| part["text"].as_str())
@@ -59,6 +59,12 @@ pub(super) fn reply(body: &Value) -> Option<Reply> {
         // SAFETY, RECITATION, BLOCKLIST, PROHIBITED_CONTENT, SPII, OTHER, and
         // what is yet to come: an answer that did not end well is none.
         Some(reason) => End::Blocked(word(reason)),
+    };
+    // An empty turn, or a call without its result, is refused (400).
+    let said = if called || text.is_empty() {
+        Value::Null
+    } else {
+        content.clone()
     };
     Some(Reply {
         text,

@@ -31,7 +31,8 @@ pub(super) struct Question<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Repair {
     /// What the model said, as it came: thought signatures must come back
-    /// unchanged, so it is not taken apart. `None`: too long to be sent back.
+    /// unchanged, so it is not taken apart. `None`: empty, a call of a tool, or
+    /// too long to be sent back.
     said: Option<Value>,
     /// What was wrong, in words for the model.
     complaint: String,

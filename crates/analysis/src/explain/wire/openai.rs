@@ -57,7 +57,10 @@ pub(super) fn reply(body: &Value) -> Option<Reply> {
         _ => End::Done,
     };
     // Only these two: what else a server adds, it may refuse to take back.
-    let said = json!({"role": "assistant", "content": text});
+    let said = match text.as_str() {
+        "" => Value::Null,
+        text => json!({"role": "assistant", "content": text}),
+    };
     Some(Reply {
         text,
         said,
