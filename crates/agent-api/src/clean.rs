@@ -110,7 +110,7 @@ mod tests {
         fn nothing_unprintable_and_no_byte_too_many(given in ".*", max in 0_usize..40) {
             let (as_line, as_text) = (line(&given, max), text(&given, max));
             prop_assert!(as_line.len() <= max && as_text.len() <= max);
-            prop_assert!(!as_line.chars().any(|c| is_unprintable(c)));
+            prop_assert!(!as_line.chars().any(is_unprintable));
             prop_assert!(!as_text.chars().any(|c| is_unprintable(c) && c != '\n'));
         }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use agent_api::{AgentUrl, Cause, Client, Limits};
 use agent_stand_in::{AgentStandIn, Answer, Script};
 
-use crate::{client, http};
+use crate::{at_its_end, client, http};
 
 fn missing() -> Answer {
     Answer::status(404, "")
@@ -87,27 +87,20 @@ async fn an_agent_that_is_not_well_is_not_asked_further() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn health_has_an_end() {
     let script = only("/a2a/health", &Answer::Hang);
     let agent = AgentStandIn::serve(script).await.unwrap();
-    let limits = [
-        Limits {
-            health_step: Duration::from_millis(20),
+    let (ample, after) = (Duration::from_secs(60), Duration::from_secs(1));
+    for (health_step, health_total) in [(after, ample), (ample, after)] {
+        let limits = Limits {
+            health_step,
+            health_total,
             ..Limits::default()
-        },
-        Limits {
-            health_total: Duration::from_millis(20),
-            ..Limits::default()
-        },
-    ];
-    for limits in limits {
-        let url = AgentUrl::parse(&agent.url()).unwrap();
-        let error = Client::new(http(), url, None, limits).health().await;
-        let cause = Cause::Deadline {
-            after: Duration::from_millis(20),
         };
-        assert_eq!(error.unwrap_err().cause(), &cause);
+        let url = AgentUrl::parse(&agent.url()).unwrap();
+        let client = Client::new(http(), url, None, limits);
+        let error = at_its_end(after, client.health()).await.unwrap_err();
+        assert_eq!(error.cause(), &Cause::Deadline { after });
     }
-    agent.wait_until_idle().await;
 }

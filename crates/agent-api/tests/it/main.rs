@@ -19,9 +19,21 @@ mod troubles;
 use std::time::Duration;
 
 use agent_api::{AgentUrl, Bearer, Client, Context, Limits, Request};
+use tokio::time::{Instant, timeout};
 
 /// Ample for loopback: only what hangs for ever comes near it.
 const AMPLE: Duration = Duration::from_secs(30);
+
+/// What a future that must end at `limit` comes to. For tests whose clock
+/// stands still but for what is waited for.
+async fn at_its_end<T>(limit: Duration, future: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let ended = timeout(10 * limit, future).await;
+    // A timer's grain is a millisecond.
+    let late = begun.elapsed() > limit + Duration::from_millis(2);
+    assert!(!late, "it took {:?}", begun.elapsed());
+    ended.unwrap()
+}
 
 /// A client as the plugin makes it: no redirects, no proxy of this machine.
 fn http() -> reqwest::Client {

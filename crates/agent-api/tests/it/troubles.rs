@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use agent_api::{AgentError, AgentUrl, Cause, Client, Limits, Unreadable};
+use agent_api::{ANALYSIS_LIMIT, AgentError, AgentUrl, Cause, Client, Limits, Unreadable};
 use agent_stand_in::{AgentStandIn, Answer, Script};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::{AMPLE, client, http, question};
+use crate::{AMPLE, at_its_end, client, http, question};
 
 async fn failure(answer: Answer) -> AgentError {
     let agent = AgentStandIn::serve(Script::always(answer)).await.unwrap();
@@ -119,6 +119,17 @@ async fn past_the_deadline_the_connection_ends() {
     let text = error.to_string();
     assert!(text.contains("context deadline exceeded"), "{text}");
     agent.wait_until_idle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_the_clients_in_use() {
+    let agent = AgentStandIn::serve(Script::always(Answer::Hang))
+        .await
+        .unwrap();
+    let (day, after) = (Duration::from_secs(86_400), ANALYSIS_LIMIT);
+    let client = client(&agent.url());
+    let asked = at_its_end(after, client.analyze(&question(), day)).await;
+    assert_eq!(asked.unwrap_err().cause(), &Cause::Deadline { after });
 }
 
 #[tokio::test]
