@@ -1,9 +1,9 @@
 //! What models say of a judgement, and what asking them cost.
 //!
-//! An opinion explains, and may make a verdict more careful; [`decide`]
-//! (crate::decide::decide) is where it meets the statistics. What does not come
-//! (a model that is down, retired, over its quota or talks nonsense) is a
-//! missing opinion, never an error of the analysis.
+//! An opinion explains, and may make a verdict more careful;
+//! [`decide`](mod@crate::decide) is where it meets the statistics. What does
+//! not come (a model that is down, retired, over its quota or talks nonsense)
+//! is a missing opinion, never an error of the analysis.
 
 use serde::{Deserialize, Serialize};
 

@@ -18,8 +18,8 @@ use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use rollouts_plugin::HANDSHAKE;
 use tracing::level_filters::LevelFilter;
 
-use crate::proxies::Proxies;
 use crate::operator::Given;
+use crate::proxies::Proxies;
 use flags::Flags;
 
 /// How much of a bad `LOG_LEVEL` is shown.

@@ -3,7 +3,7 @@
 //! Arguments arrive resolved, secrets in clear: no error and no warning shows a
 //! value, only names of keys. Who writes a template is not the operator: what
 //! names a credential, a file or more trust than a template has is refused here
-//! and set in [`crate::operator`].
+//! and set in [`mod@crate::operator`].
 
 mod ending;
 mod error;
