@@ -10,7 +10,7 @@ use e2e::elf;
 use serde_json::Value;
 
 use crate::release::{self, Arch, Program, SBOM, SUMS};
-use crate::sbom::NameVersion;
+use crate::sbom::{NameVersion, Tree};
 use crate::{run, sbom};
 
 const MIB: u64 = 1 << 20;
@@ -38,8 +38,8 @@ pub(crate) fn all(folder: &Path, private: &[PathBuf], out: &mut impl Write) -> R
     report.tell(&format!("{SBOM}, files"), describes(&document, &files))?;
     let archs: BTreeSet<Arch> = files.iter().map(|(arch, _, _)| *arch).collect();
     for arch in archs {
-        let complete = sbom::needed(arch)
-            .and_then(|needed| is_complete(&sbom::listed(&document, arch), &needed));
+        let listed = sbom::listed(&document, arch);
+        let complete = sbom::tree(arch).and_then(|tree| is_complete(&listed, &tree));
         report.tell(&format!("{SBOM}, {}", arch.name()), complete)?;
     }
     for (arch, program, path) in &files {
@@ -115,21 +115,25 @@ fn describes(document: &Value, files: &[(Arch, &Program, PathBuf)]) -> Result<St
     ))
 }
 
-/// What is listed is what is needed: neither less nor more.
-fn is_complete(listed: &BTreeSet<NameVersion>, needed: &BTreeSet<NameVersion>) -> Result<String> {
+/// All that is needed is listed, and nothing that cannot be.
+fn is_complete(listed: &BTreeSet<NameVersion>, tree: &Tree) -> Result<String> {
     let names = |a: &BTreeSet<NameVersion>, b: &BTreeSet<NameVersion>| {
         let names = a
             .difference(b)
             .map(|(name, version)| format!("{name} {version}"));
         names.take(SHOWN_NAMES).collect::<Vec<_>>().join(", ")
     };
-    let (missing, extra) = (names(needed, listed), names(listed, needed));
+    let (missing, extra) = (names(&tree.needed, listed), names(listed, &tree.possible));
     ensure!(missing.is_empty(), "without {missing}");
     ensure!(
         extra.is_empty(),
         "with {extra}, which cargo tree does not list"
     );
-    Ok(format!("{} crates, as cargo tree lists them", listed.len()))
+    Ok(format!(
+        "{} crates, among them all {} of cargo tree",
+        listed.len(),
+        tree.needed.len()
+    ))
 }
 
 /// For its machine, static, and small enough.
@@ -182,13 +186,18 @@ mod tests {
 
     #[test]
     fn a_list_with_less_or_more_is_not_complete() {
-        let needed = crates(&["serde", "tokio"]);
-        assert!(is_complete(&needed, &needed).is_ok());
-        let less = is_complete(&crates(&["serde"]), &needed).unwrap_err();
+        let tree = Tree {
+            needed: crates(&["serde", "tokio"]),
+            possible: crates(&["serde", "tokio", "cc"]),
+        };
+        let complete = |names: &[&str]| is_complete(&crates(names), &tree);
+        assert!(complete(&["serde", "tokio"]).is_ok());
+        assert!(complete(&["serde", "tokio", "cc"]).is_ok());
+        let less = complete(&["serde", "cc"]).unwrap_err();
         assert_eq!(less.to_string(), "without tokio 1.0.0");
-        let more = is_complete(&crates(&["serde", "tokio", "ring"]), &needed).unwrap_err();
+        let more = complete(&["serde", "tokio", "ring"]).unwrap_err();
         assert!(more.to_string().starts_with("with ring 1.0.0"), "{more}");
-        assert!(is_complete(&crates(&[]), &needed).is_err());
+        assert!(complete(&[]).is_err());
     }
 
     #[test]

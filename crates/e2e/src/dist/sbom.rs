@@ -342,11 +342,27 @@ pub(crate) fn listed(document: &Value, arch: Arch) -> BTreeSet<NameVersion> {
         .collect()
 }
 
-/// The crates that the programs are built from for an architecture, as `cargo
-/// tree` sees it: it knows which features are on.
-pub(crate) fn needed(arch: Arch) -> Result<BTreeSet<NameVersion>> {
+/// What `cargo tree` says that the programs are built from: it knows which
+/// features are on, and nothing of what was compiled.
+pub(crate) struct Tree {
+    /// What is in them, and the macros that they use.
+    pub(crate) needed: BTreeSet<NameVersion>,
+    /// That, and what build scripts may use. Not all of it is compiled: a crate
+    /// may name such a dependency and come without its script.
+    pub(crate) possible: BTreeSet<NameVersion>,
+}
+
+/// What `cargo tree` says for an architecture.
+pub(crate) fn tree(arch: Arch) -> Result<Tree> {
+    Ok(Tree {
+        needed: reached(arch, "normal")?,
+        possible: reached(arch, "normal,build")?,
+    })
+}
+
+fn reached(arch: Arch, edges: &str) -> Result<BTreeSet<NameVersion>> {
     let mut tree = Command::new(env!("CARGO"));
-    tree.args(["tree", "--locked", "--offline", "--edges", "no-dev"])
+    tree.args(["tree", "--locked", "--offline", "--edges", edges])
         .args(["--target", arch.target(), "--prefix", "none"])
         .args(["--format", "{p}", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
@@ -354,9 +370,9 @@ pub(crate) fn needed(arch: Arch) -> Result<BTreeSet<NameVersion>> {
         tree.args(["--package", program.package]);
     }
     let text = e2e::command::output(&mut tree, VERSION_LIMIT)?;
-    let needed = tree_lines(&text);
-    ensure!(!needed.is_empty(), "cargo tree lists nothing");
-    Ok(needed)
+    let reached = tree_lines(&text);
+    ensure!(!reached.is_empty(), "cargo tree lists nothing");
+    Ok(reached)
 }
 
 /// `name v1.2.3 (where from)`, a line.
