@@ -197,7 +197,7 @@ async fn steps(config: &CheckConfig, out: &mut impl Write) -> Result<(), Stop> {
         Way::Through(proxy) => steps.through(proxy, &target).await,
         Way::Direct | Way::Excepted => {
             let stream = steps.open(&target).await?;
-            steps.to_the_end(&target, stream).await
+            steps.ask_server(&target, stream).await
         }
     }
 }
@@ -242,7 +242,7 @@ impl<W: Write> Steps<'_, W> {
         if target.is_https {
             let tunnel = within(self.limit, connect_through(target, stream, credentials)).await;
             let tunnel = self.say("CONNECT", tunnel, |_| "the proxy lets it through".into())?;
-            return self.to_the_end(target, tunnel).await;
+            return self.ask_server(target, tunnel).await;
         }
         let request = get(target, &absolute(target), credentials);
         match self.ask(&request, stream).await? {
@@ -262,7 +262,7 @@ impl<W: Write> Steps<'_, W> {
     }
 
     /// The steps that the server itself answers.
-    async fn to_the_end(&mut self, target: &Target, stream: impl Stream) -> Result<(), Stop> {
+    async fn ask_server(&mut self, target: &Target, stream: impl Stream) -> Result<(), Stop> {
         let request = get(target, &target.path, None);
         let status = if target.is_https {
             let secured = self.secure(target, stream).await?;

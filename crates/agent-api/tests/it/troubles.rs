@@ -113,8 +113,9 @@ async fn past_the_deadline_the_connection_ends() {
         .await
         .unwrap();
     let limit = Duration::from_millis(30);
-    let asked = client(&agent.url()).analyze(&question(), limit).await;
-    let error = asked.unwrap_err();
+    let (client, question) = (client(&agent.url()), question());
+    let asked = tokio::time::timeout(AMPLE, client.analyze(&question, limit)).await;
+    let error = asked.unwrap().unwrap_err();
     assert_eq!(error.cause(), &Cause::Deadline { after: limit });
     let text = error.to_string();
     assert!(text.contains("context deadline exceeded"), "{text}");

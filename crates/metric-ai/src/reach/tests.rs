@@ -115,9 +115,10 @@ async fn a_step_that_hangs_ends() {
 
 /// A proxy that gives this answer, to whatever it is asked. Returns its
 /// address, and what it was asked.
-async fn proxy(answer: &'static str) -> (SocketAddr, tokio::task::JoinHandle<String>) {
+async fn proxy(answer: &str) -> (SocketAddr, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let answer = answer.to_owned();
     let asked = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
@@ -161,7 +162,10 @@ async fn http_is_asked_of_the_proxy() {
 
 #[tokio::test]
 async fn https_asks_the_proxy_for_a_tunnel() {
+    let long = "x".repeat(MAX_PROXY_HEAD_BYTES);
+    let long = format!("HTTP/1.1 200 OK\r\nX: {long}\r\n\r\n");
     let table = [
+        (long.as_str(), "CONNECT  failed"),
         ("HTTP/1.1 407 Who\r\n\r\n", "wants to know who asks"),
         ("HTTP/1.1 403 No\r\n\r\n", "status 403"),
         ("HTTP/1.1 502 Bad\r\n\r\n", "status 502"),

@@ -87,7 +87,8 @@ async fn the_api_server_is_reached_as_the_environment_says() {
         .serves("canary", 600, 1_000);
     let proxy = Proxy::new().await;
     let through = |no: &str| {
-        let proxy = format!("http://{}", proxy.address());
+        // By a name, which the network in NO_PROXY does not except.
+        let proxy = format!("http://localhost:{}", proxy.address().port());
         bench
             .launch()
             .env("HTTPS_PROXY", &proxy)
