@@ -57,58 +57,70 @@ pub use decide::{ModelResult, Rules, Verdict, Waiting, decide};
 pub use error::GatherError;
 pub use explain::{Ask, Explainer};
 pub use limits::Limits;
+use opinion::Unasked;
 pub use opinion::{Explained, Opinion};
 pub use request::{Earlier, Gathered, Request};
 pub use secret::Secret;
 pub use selector::Selector;
 pub use sources::{Metrics, Sources};
 
-/// One look at a canary in a cluster, from the first request to the verdict.
+/// One look at a canary in a cluster, from the first request to the verdict,
+/// where no model is asked: [`judged`], then the judge's word alone.
 ///
 /// Dropping the future ends the look: no task and no socket stays behind.
 ///
 /// # Errors
 ///
-/// [`GatherError`] when the evidence cannot be had at all. A canary without
-/// pods, logs or traffic is no error: the verdict is then inconclusive.
+/// As [`judged`].
 pub async fn analyse(
     sources: Sources<'_>,
     request: &Request,
     policy: &Policy,
 ) -> Result<Look, GatherError> {
-    let gathered = sources.gather(request).await?; // I/O
-    let judgement = judge::judge(&gathered.evidence, policy); // pure
-    let verdict = decide::alone(judgement, &gathered); // pure
-    Ok(Look {
-        verdict,
-        canary_start_ms: gathered.canary_start_ms,
-        last_step_end_ms: gathered.last_step_end_ms,
-    })
+    let judged = judged(sources, request, policy).await?; // I/O
+    let explained = Explained::not_asked(Unasked::NotConfigured);
+    Ok(judged.decided(explained, &Rules::default())) // pure
 }
 
-/// One look at a canary in a cluster, as [`analyse`], with models: they are
-/// asked between the judge and the verdict.
-///
-/// Dropping the future ends the look, with every request to a model.
+/// The first half of a look: gather and judge. What follows is
+/// [`Explainer::explain`] and [`Judged::decided`]; between the halves a caller
+/// can give up the turn that reading logs needs and asking models does not.
 ///
 /// # Errors
 ///
-/// As [`analyse`]. A model that does not answer is no error.
-pub async fn analyse_with(
+/// [`GatherError`] when the evidence cannot be had at all. A canary without
+/// pods, logs or traffic is no error: the verdict is then inconclusive.
+pub async fn judged(
     sources: Sources<'_>,
     request: &Request,
     policy: &Policy,
-    (explainer, ask): (&Explainer, &Ask),
-) -> Result<Look, GatherError> {
+) -> Result<Judged, GatherError> {
     let gathered = sources.gather(request).await?; // I/O
     let judgement = judge::judge(&gathered.evidence, policy); // pure
-    let explained = explainer.explain(&judgement, &gathered, ask).await; // I/O
-    let verdict = decide(judgement, &gathered, explained, &ask.rules); // pure
-    Ok(Look {
-        verdict,
-        canary_start_ms: gathered.canary_start_ms,
-        last_step_end_ms: gathered.last_step_end_ms,
+    Ok(Judged {
+        gathered,
+        judgement,
     })
+}
+
+/// Evidence with what the judge makes of it: what models may be asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// What was gathered.
+    pub gathered: Gathered,
+    /// What the judge says.
+    pub judgement: judge::Judgement,
+}
+
+impl Judged {
+    /// The verdict. Pure.
+    #[must_use]
+    pub fn decided(self, explained: Explained, rules: &Rules) -> Look {
+        Look {
+            verdict: decide(self.judgement, &self.gathered, explained, rules),
+            gathered: self.gathered,
+        }
+    }
 }
 
 /// Judges evidence that is already there, as the command line does.
@@ -122,13 +134,9 @@ pub fn judge_gathered(gathered: &Gathered, policy: &Policy) -> Verdict {
 pub struct Look {
     /// Go on, go back, or not known yet, and why.
     pub verdict: Verdict,
-    /// Where the window starts, milliseconds since the Unix epoch: to be handed
-    /// to the next look as [`Earlier::canary_start_ms`]. `None` while there is
-    /// no canary pod.
-    pub canary_start_ms: Option<i64>,
-    /// The earliest time at which the rollout's last step can end, milliseconds
-    /// since the Unix epoch; `None` when that cannot be said.
-    pub last_step_end_ms: Option<i64>,
+    /// What it was made from. Its window's start is to be handed to the next
+    /// look as [`Earlier::canary_start_ms`].
+    pub gathered: Gathered,
 }
 
 impl Look {

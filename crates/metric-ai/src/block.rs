@@ -9,7 +9,6 @@ mod ending;
 mod error;
 mod models;
 mod part;
-mod prometheus;
 mod spelling;
 #[cfg(test)]
 mod tests;
@@ -18,8 +17,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use analysis::outbound::Origin;
+use agent_api::AgentUrl;
 use analysis::policy_file::{self, PolicyFile};
+use analysis::prometheus::Queries;
 use analysis::{Secret, Selector};
 use jiff::civil::Date;
 use rollouts_plugin::Metric;
@@ -27,7 +27,6 @@ use serde_json::{Map, Value};
 
 pub use ending::{Ending, Endings};
 pub use error::BlockError;
-pub use prometheus::Prometheus;
 
 use crate::condition::Conditions;
 use crate::duration;
@@ -58,9 +57,6 @@ const MAX_MIN_REQUESTS: u64 = 100_000_000;
 
 /// The branch that changes are made against where a template names none.
 const DEFAULT_BRANCH: &str = "main";
-
-/// What follows the agent's address in templates that give its whole path.
-const AGENT_PATH: &str = "/a2a/analyze";
 
 const KEYS: &[&str] = &[
     "analysisMode",
@@ -131,13 +127,6 @@ const IGNORED: [(&str, &str); 9] = [
 
 /// The block, read and checked.
 #[derive(Clone)]
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "read as soon as models and Prometheus are wired in"
-    )
-)]
 pub struct Settings {
     /// Who analyses.
     pub mode: Mode,
@@ -163,7 +152,7 @@ pub struct Settings {
     /// The judge's thresholds, over those of the operator.
     pub judge_policy: PolicyFile,
     /// Metrics that are compared as well.
-    pub prometheus: Option<Prometheus>,
+    pub metrics: Option<Queries>,
     /// What the user wants models to know.
     pub extra_prompt: Option<Secret>,
     /// Where to report a failed canary.
@@ -181,9 +170,8 @@ pub enum Mode {
     Default,
     /// An agent, and nobody else: there is no way back to the default.
     Agent {
-        /// Its base address, without `/a2a/analyze` and without a last slash;
-        /// it may have a user and a password in it.
-        url: Secret,
+        /// Its base address.
+        url: AgentUrl,
     },
 }
 
@@ -239,7 +227,10 @@ impl Settings {
                 None => Budget::default(),
             },
             judge_policy: judge_policy(&block, today, &mut warnings)?,
-            prometheus: block.map("prometheus")?.cloned().map(Prometheus),
+            metrics: match block.map("prometheus")? {
+                Some(map) => Some(Queries::read(&Value::Object(map.clone()), &mut warnings)?),
+                None => None,
+            },
             extra_prompt: Secret::new(block.text("extraPrompt")?),
             repository: repository(&block)?,
             keys: block.set().collect(),
@@ -349,16 +340,16 @@ fn mode(block: &Part<'_>, warnings: &mut Vec<String>) -> Result<Mode, BlockError
             needed: "must be `default` or `agent`",
         });
     }
-    let base = url.trim_end_matches('/');
-    let base = base.strip_suffix(AGENT_PATH).unwrap_or(base);
-    let secret = Secret::new(base.trim_end_matches('/')).ok_or(BlockError::AgentWithoutUrl)?;
-    if Origin::of(url).is_none() {
-        return Err(BlockError::Value {
-            key: block.key("agentUrl"),
-            needed: "an http:// or https:// address is needed, as in http://kubernetes-agent:8080",
-        });
+    if url.is_empty() {
+        return Err(BlockError::AgentWithoutUrl);
     }
-    Ok(Mode::Agent { url: secret })
+    // Its own errors show no part of the address either.
+    let url = AgentUrl::parse(url).map_err(|_| BlockError::Value {
+        key: block.key("agentUrl"),
+        needed: "an http:// or https:// address without a query is needed, as in \
+                 http://kubernetes-agent:8080",
+    })?;
+    Ok(Mode::Agent { url })
 }
 
 fn selector(block: &Part<'_>, key: &'static str, default: &str) -> Result<Selector, BlockError> {

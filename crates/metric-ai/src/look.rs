@@ -2,10 +2,16 @@
 //! what an answer needs.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use analysis::{Cluster, Earlier, Explained, Look, Request};
+use analysis::bundle::{About, Terms};
+use analysis::opinion::Unasked;
+use analysis::prometheus::{Prometheus, Queries};
+use analysis::{
+    Ask, Bundle, Cluster, Earlier, Explained, Explainer, Look, Metrics, Request, Rules, Sources,
+};
 use futures::FutureExt;
 use jiff::Timestamp;
 use judge::judgement::MissingReason;
@@ -15,12 +21,25 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
-use crate::schedule::LOOK_LIMIT;
+use crate::agent_mode::{self, Question};
+use crate::schedule::{AGENT_LOOK_LIMIT, LOOK_LIMIT};
 use crate::words::{chain, cut};
 
 /// How much of the report is kept until it is asked for: what metadata has
 /// room for, and some.
 const KEPT_REPORT_BYTES: usize = 4 * 1024;
+
+/// Agents that are asked at the same time; the rest wait their turn in order.
+/// A question is a connection that waits, for minutes perhaps.
+const PARALLEL_QUESTIONS: usize = 64;
+
+/// The longest that models may take. A current one answers in 5 to 15 s, and
+/// once more when its answer had to be repaired.
+const MODELS_LIMIT: Duration = Duration::from_secs(30);
+
+/// What is left of a look's time when its models end: to decide, and for the
+/// controller to come by.
+const TO_ANSWER: Duration = Duration::from_secs(2);
 
 /// What a look saw.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +68,10 @@ pub struct Seen {
     pub findings: usize,
     /// What models said of it, or why none was asked.
     pub explained: Explained,
+    /// How the votes came out, in one line.
+    pub rationale: String,
+    /// What only an agent says; `None` where the plugin judged.
+    pub agent: Option<Agent>,
     /// For the next look.
     pub earlier: Earlier,
     /// The earliest end of the rollout's last step, where that can be told.
@@ -59,12 +82,65 @@ pub struct Seen {
 /// that name the mend.
 pub type Outcome = Result<Seen, String>;
 
+/// What only an agent says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// What it wants back with the next question.
+    pub state: Option<String>,
+    /// What it would do about it.
+    pub remediation: String,
+    /// A pull request of its own.
+    pub pr_link: Option<String>,
+    /// An issue of its own.
+    pub issue_link: Option<String>,
+}
+
+/// What a look is to do.
+#[derive(Debug)]
+pub enum Errand {
+    /// Gather, judge, ask models, decide.
+    Judge(Box<Judging>),
+    /// Ask the agent, and nobody else.
+    Agent(Box<Question>),
+}
+
+/// Everything that a look of our own needs.
+#[derive(Debug)]
+pub struct Judging {
+    /// What to gather; its time is set when its turn comes.
+    pub request: Request,
+    /// The thresholds in force.
+    pub policy: Policy,
+    /// What a promotion needs beside the judge's word.
+    pub rules: Rules,
+    /// Metrics to compare as well.
+    pub metrics: Option<(Prometheus, Queries)>,
+    /// Whom to ask about the judgement, and what it may cost.
+    pub models: Option<(Explainer, Ask)>,
+    /// When the controller must have an answer, so that models cannot make it
+    /// late.
+    pub answer_by: Timestamp,
+    /// Where to keep the verdict with its evidence, and what it is about.
+    pub keep: Option<(PathBuf, About)>,
+}
+
+impl Errand {
+    /// How long it may take, its wait for a turn included.
+    pub fn limit(&self) -> Duration {
+        match self {
+            Self::Judge(_) => LOOK_LIMIT,
+            Self::Agent(_) => AGENT_LOOK_LIMIT,
+        }
+    }
+}
+
 /// Takes looks.
 #[derive(Debug)]
 pub struct Analyst {
     cluster: Cluster,
     workers: Handle,
     turns: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
     clock: fn() -> Timestamp,
 }
 
@@ -79,38 +155,30 @@ impl Analyst {
             cluster,
             workers,
             turns: Arc::new(Semaphore::new(turns)),
+            questions: Arc::new(Semaphore::new(PARALLEL_QUESTIONS)),
             clock,
         }
     }
 
-    /// Starts a look, in the span that it is called in; its outcome, judged by
-    /// `policy`, will be in `place`. The request's time is set when its turn
-    /// comes.
-    pub fn start(
-        &self,
-        request: Request,
-        policy: Policy,
-        place: Arc<OnceLock<Outcome>>,
-    ) -> AbortHandle {
-        let (cluster, turns, clock) = (self.cluster.clone(), self.turns.clone(), self.clock);
+    /// Starts a look, in the span that it is called in; its outcome will be in
+    /// `place`.
+    pub fn start(&self, errand: Errand, place: Arc<OnceLock<Outcome>>) -> AbortHandle {
+        let limit = errand.limit();
+        let (cluster, clock) = (self.cluster.clone(), self.clock);
+        let (turns, questions) = (self.turns.clone(), self.questions.clone());
         let look = async move {
-            let turn = turns.acquire().await;
-            let request = Request {
-                now_ms: clock().as_millisecond(),
-                ..request
-            };
-            tracing::debug!("looking at the canary: fetching logs and pod states");
-            let looked = analysis::analyse((&cluster).into(), &request, &policy).await;
-            drop(turn);
-            match looked {
-                Ok(look) => Ok(Seen::of(&look)),
-                Err(error) => Err(chain(&error)),
+            match errand {
+                Errand::Judge(judging) => judge_it(cluster, &turns, *judging, clock).await,
+                Errand::Agent(question) => {
+                    let _turn = questions.acquire().await;
+                    agent_mode::ask(*question).await
+                }
             }
         };
         let task = async move {
             let begun = Instant::now();
             // The place is this task's alone, so it is empty until here.
-            let outcome = ended(look).await;
+            let outcome = ended(look, limit).await;
             let outcome = place.get_or_init(|| outcome);
             let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             match outcome {
@@ -124,12 +192,90 @@ impl Analyst {
     }
 }
 
+/// A look of our own: gather and judge in turn, then ask models and decide.
+async fn judge_it(
+    cluster: Cluster,
+    turns: &Semaphore,
+    judging: Judging,
+    clock: fn() -> Timestamp,
+) -> Outcome {
+    let turn = turns.acquire().await;
+    let request = Request {
+        now_ms: clock().as_millisecond(),
+        ..judging.request
+    };
+    tracing::debug!("looking at the canary: fetching logs and pod states");
+    let metrics = judging.metrics.as_ref();
+    let sources = Sources {
+        metrics: metrics.map(|(source, queries)| Metrics { source, queries }),
+        ..Sources::from(&cluster)
+    };
+    let judged = analysis::judged(sources, &request, &judging.policy).await;
+    // Models take seconds: others can read logs meanwhile.
+    drop(turn);
+    let judged = judged.map_err(|error| chain(&error))?;
+    let settles = judging
+        .models
+        .as_ref()
+        .is_some_and(|(_, ask)| ask.settle_now);
+    let explained = match judging.models {
+        Some((explainer, ask)) => {
+            let left = judging.answer_by.duration_since(clock());
+            let left = Duration::try_from(left).unwrap_or_default();
+            let ask = Ask {
+                deadline: left.saturating_sub(TO_ANSWER).min(MODELS_LIMIT),
+                ..ask
+            };
+            explainer
+                .explain(&judged.judgement, &judged.gathered, &ask)
+                .await
+        }
+        None => Explained::not_asked(Unasked::NotConfigured),
+    };
+    let look = judged.decided(explained, &judging.rules);
+    let is_final = look.verdict.waiting.is_none() || settles;
+    if let Some((folder, about)) = judging.keep.filter(|_| is_final) {
+        let terms = (judging.policy, judging.rules);
+        keep(folder, about, terms, &look, clock().as_millisecond()).await;
+    }
+    Ok(Seen::of(&look))
+}
+
+/// Keeps a verdict with its evidence. A folder that is full or gone is said,
+/// and costs no verdict.
+async fn keep(
+    folder: PathBuf,
+    about: About,
+    (policy, rules): (Policy, Rules),
+    look: &Look,
+    at_ms: i64,
+) {
+    let terms = Terms {
+        policy: &policy,
+        rules: &rules,
+    };
+    let written = match Bundle::of(about, at_ms, &look.gathered, terms, &look.verdict) {
+        Ok(bundle) => {
+            // It waits for the disk.
+            tokio::task::spawn_blocking(move || analysis::bundle::write(&folder, &bundle)).await
+        }
+        Err(error) => Ok(Err(error)),
+    };
+    match written {
+        Ok(Ok(path)) => tracing::debug!(path = %path.display(), "kept the verdict's evidence"),
+        Ok(Err(error)) => {
+            tracing::warn!("failed to keep the verdict's evidence: {}", chain(&error))
+        }
+        Err(_) => tracing::warn!("failed to keep the verdict's evidence: the plugin is ending"),
+    }
+}
+
 /// The outcome of a look, whatever becomes of it.
-async fn ended(look: impl Future<Output = Outcome>) -> Outcome {
-    let unwinding = AssertUnwindSafe(tokio::time::timeout(LOOK_LIMIT, look));
+async fn ended(look: impl Future<Output = Outcome>, limit: Duration) -> Outcome {
+    let unwinding = AssertUnwindSafe(tokio::time::timeout(limit, look));
     match unwinding.catch_unwind().await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(too_long()),
+        Ok(Err(_)) => Err(too_long(limit)),
         Err(_) => Err(
             "the analysis failed by a fault of the plugin: please report what the controller's \
              log says about it"
@@ -139,11 +285,11 @@ async fn ended(look: impl Future<Output = Outcome>) -> Outcome {
 }
 
 /// What a look that took too long is called.
-pub fn too_long() -> String {
+pub fn too_long(limit: Duration) -> String {
     format!(
-        "the analysis took longer than {} s: the API server is slow, or more analyses run at once \
-         than it can serve",
-        LOOK_LIMIT.as_secs()
+        "the analysis took longer than {} s: the API server or the agent is slow, or more analyses \
+         run at once than they can serve",
+        limit.as_secs()
     )
 }
 
@@ -179,11 +325,14 @@ impl Seen {
             }),
             findings: judgement.findings.len(),
             explained: verdict.explained.clone(),
+            rationale: verdict.voting_rationale(),
+            agent: None,
             earlier: Earlier {
                 carried,
-                canary_start_ms: look.canary_start_ms,
+                canary_start_ms: look.gathered.canary_start_ms,
             },
             last_step_end: look
+                .gathered
                 .last_step_end_ms
                 .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
         }
@@ -223,7 +372,16 @@ mod tests {
             now_ms: 0,
         };
         let place = Arc::new(OnceLock::new());
-        analyst.start(request, Policy::default(), place.clone());
+        let judging = Judging {
+            request,
+            policy: Policy::default(),
+            rules: Rules::default(),
+            metrics: None,
+            models: None,
+            answer_by: Timestamp::MAX,
+            keep: None,
+        };
+        analyst.start(Errand::Judge(Box::new(judging)), place.clone());
         settle().await;
         assert_eq!(place.get(), None);
         drop(taken);
@@ -233,10 +391,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_hangs_or_panics_is_an_error_and_not_a_silence() {
-        let hung = ended(std::future::pending()).await.unwrap_err();
+        let hung = ended(std::future::pending(), LOOK_LIMIT).await.unwrap_err();
         assert!(hung.contains("longer than 60 s"), "{hung}");
-        let panicked = ended(async { panic!("boom") }).await.unwrap_err();
+        let panicked = ended(async { panic!("boom") }, LOOK_LIMIT)
+            .await
+            .unwrap_err();
         assert!(panicked.contains("fault of the plugin"), "{panicked}");
-        assert_eq!(ended(async { Err("x".into()) }).await, Err("x".to_owned()));
+        assert_eq!(
+            ended(async { Err("x".into()) }, LOOK_LIMIT).await,
+            Err("x".to_owned())
+        );
     }
 }

@@ -1,23 +1,19 @@
 //! The plugin `argoproj-labs/metric-ai` for Argo Rollouts: started by the
 //! controller it serves measurements, by hand it explains itself.
 
+mod agent_mode;
 mod args;
 mod block;
 mod condition;
 mod duration;
+mod errand;
 mod hclog;
 mod install;
 mod look;
 mod looks;
 mod memo;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "read as soon as models, agents and bundles are wired in"
-    )
-)]
 mod operator;
+mod outgoing;
 mod provider;
 mod proxies;
 mod reach;
@@ -41,6 +37,7 @@ use crate::args::{CheckConfig, Command, ServeConfig};
 use crate::hclog::Hclog;
 use crate::look::Analyst;
 use crate::operator::{Given, Operator};
+use crate::outgoing::Outgoing;
 use crate::provider::MetricAi;
 
 /// The kind of provider, as Argo shows it.
@@ -123,7 +120,7 @@ fn serve(config: ServeConfig) -> Result<ExitCode> {
             .map_or(1, |operator| operator.max_analyses),
         clock,
     );
-    let plugin = MetricAi::new(analyst, operator, clock);
+    let plugin = MetricAi::new(analyst, operator.map(Outgoing::new), clock);
     let served = calls()?.block_on(rollouts_plugin::serve(plugin));
     // A look under way has nobody to answer to any more.
     workers.shutdown_background();

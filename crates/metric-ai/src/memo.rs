@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use agent_api::MAX_STATE_BYTES;
 use analysis::Earlier;
 use analysis::opinion::Spent;
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ const VERSION: u8 = 1;
 const MAX_CARRIED_BYTES: usize = 1_024;
 
 /// Longest memo that is read: the judge's state, each byte escaped, and numbers.
-const MAX_MEMO_BYTES: usize = 6 * MAX_CARRIED_BYTES + 512;
+const MAX_MEMO_BYTES: usize = 6 * (MAX_CARRIED_BYTES + MAX_STATE_BYTES) + 512;
 
 /// What one call leaves for the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Memo {
     pub last_step_end: Option<Timestamp>,
     /// What its looks have spent on models: a budget is a measurement's.
     pub spent: Spent,
+    /// What the agent wants back with the next question.
+    pub agent: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +57,8 @@ struct Wire {
     carried: Option<String>,
     #[serde(default, skip_serializing_if = "is_nothing")]
     spent: Spent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
 }
 
 fn is_nothing(spent: &Spent) -> bool {
@@ -81,6 +86,7 @@ impl Memo {
                 .last_step_end_ms
                 .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
             spent: wire.spent,
+            agent: wire.agent.filter(|text| text.len() <= MAX_STATE_BYTES),
         })
     }
 
@@ -94,8 +100,10 @@ impl Memo {
             .iter()
             .rev()
             .find_map(|m| Self::read(&m.metadata));
+        let newest = newest.unwrap_or_default();
         Self {
-            earlier: newest.map(|memo| memo.earlier).unwrap_or_default(),
+            earlier: newest.earlier,
+            agent: newest.agent,
             ..Self::default()
         }
     }
@@ -112,6 +120,10 @@ impl Memo {
                 .filter(|text| !text.is_empty() && text.len() <= MAX_CARRIED_BYTES)
                 .cloned(),
             spent: self.spent,
+            agent: self
+                .agent
+                .clone()
+                .filter(|text| text.len() <= MAX_STATE_BYTES),
         };
         // Numbers and a string always serialise; nothing carried is the safe
         // reading of anything else.
@@ -138,6 +150,7 @@ mod tests {
                 took_ms: 1_500,
                 micro_usd: 70,
             },
+            agent: Some("{\"turn\":2}".into()),
         }
     }
 

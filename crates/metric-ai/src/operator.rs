@@ -11,13 +11,14 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use analysis::explain::{MAX_PRICE_FILE_BYTES, Prices};
 use analysis::outbound::{self, Origin, Outbound, OutboundError};
 use analysis::policy_file::{self, MAX_FILE_BYTES, PolicyFile};
 use analysis::{Rules, Secret};
 use jiff::civil::Date;
 use judge::Policy;
 
-pub use secrets::{Credentials, Environment};
+pub use secrets::{Credentials, Environment, Login};
 
 use crate::block::Settings;
 use crate::operator::secrets::{FileError, LoginFiles, Secrets, read_text};
@@ -27,9 +28,6 @@ pub const MAX_MODELS: usize = 5;
 
 /// Longest name of a model, in bytes: the longest in use has about 80.
 const MAX_MODEL_BYTES: usize = 128;
-
-/// Largest file of prices: every model that there is.
-const MAX_PRICES_BYTES: u64 = 64 * 1024;
 
 /// Most origins that a credential may travel to.
 const MAX_ORIGINS: usize = 32;
@@ -98,8 +96,8 @@ pub struct Operator {
     pub model_may_settle: bool,
     /// The most that asking models may cost, for one measurement.
     pub max_budget: Budget,
-    /// The text of the table of what models cost.
-    pub prices: Option<String>,
+    /// What models cost.
+    pub prices: Prices,
     /// Agents that may receive the agent's token.
     pub agent_origins: Vec<Origin>,
     /// Servers that may receive the credentials for Prometheus.
@@ -233,8 +231,11 @@ impl Operator {
             model_may_settle: given.model_may_settle,
             max_budget: given.budget,
             prices: match given.prices {
-                Some(file) => Some(named_file("--prices", &file, MAX_PRICES_BYTES)?),
-                None => None,
+                Some(file) => {
+                    let text = named_file("--prices", &file, MAX_PRICE_FILE_BYTES as u64)?;
+                    Prices::parse(&text).map_err(|error| wrong("--prices", error.to_string()))?
+                }
+                None => Prices::default(),
             },
             agent_origins: origins("--agent-origin", given.agent_origins)?,
             prometheus_origins: origins("--prometheus-origin", given.prometheus_origins)?,

@@ -5,33 +5,27 @@
 
 use std::collections::BTreeMap;
 
-use analysis::{Limits, Request};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rollouts_plugin::{AnalysisRun, Measurement, Metric, MetricProvider, Phase, RpcError};
 
 use crate::PROVIDER_TYPE;
-use crate::block::{BLOCK, BlockError, Mode, Settings, describe, on_error};
-use crate::look::{Analyst, Outcome};
+use crate::block::{BLOCK, BlockError, Settings, describe, on_error};
+use crate::errand::{Moment, errand};
+use crate::look::{Analyst, Errand, Outcome};
 use crate::looks::{Identity, Known, Looks};
 use crate::memo::Memo;
-use crate::operator::Operator;
+use crate::outgoing::Outgoing;
 use crate::reply::{Case, refused};
 use crate::said::Said;
 use crate::schedule::{KIND_LABEL, RunKind};
-
-/// The run's label that says which pods are the canary's.
-const HASH_LABEL: &str = "rollouts-pod-template-hash";
-
-/// The kind of owner whose name is the rollout's.
-const OWNER_KIND: &str = "Rollout";
 
 /// The plugin.
 #[derive(Debug)]
 pub struct MetricAi {
     analyst: Analyst,
-    operator: Result<Operator, String>,
+    outgoing: Result<Outgoing, String>,
     looks: Looks<Outcome>,
     said: Said,
     clock: fn() -> Timestamp,
@@ -61,12 +55,12 @@ impl MetricAi {
     /// tells. Where the operator's settings cannot be used, each call says so.
     pub fn new(
         analyst: Analyst,
-        operator: Result<Operator, String>,
+        outgoing: Result<Outgoing, String>,
         clock: fn() -> Timestamp,
     ) -> Self {
         Self {
             analyst,
-            operator,
+            outgoing,
             looks: Looks::default(),
             said: Said::default(),
             clock,
@@ -111,22 +105,28 @@ impl MetricAi {
                 }
                 answer
             }
-            Known::Nothing | Known::Answered(_) => match self.operator() {
-                Ok(operator) => self.look(call, &case, operator),
+            Known::Nothing | Known::Answered(_) => match self.errand(call, &case) {
+                Ok(errand) => self.look(call, &case, errand),
                 Err(error) => self.answer(call, refuse(call, measurement, &error)),
             },
         }
     }
 
-    fn look(&self, call: &Call<'_>, case: &Case, operator: &Operator) -> Measurement {
-        let policy = operator.policy_of(&case.settings, day(call.now));
-        let request = request(call.run, case);
+    fn errand(&self, call: &Call<'_>, case: &Case) -> Result<Errand, Refusal> {
+        let moment = Moment {
+            id: &call.id,
+            now: call.now,
+            today: day(call.now),
+        };
+        errand(call.run, case, self.outgoing()?, &moment).map_err(Refusal::Operator)
+    }
+
+    fn look(&self, call: &Call<'_>, case: &Case, errand: Errand) -> Measurement {
         let span = tracing::info_span!(
             "look",
             run = %call.run.metadata.name,
-            namespace = %request.namespace,
+            namespace = %call.run.metadata.namespace,
             metric = %call.metric.name,
-            rollout = %request.rollout,
         );
         let started = self.looks.start(&call.id, call.now, |place| {
             let _inside = span.entered();
@@ -134,14 +134,14 @@ impl MetricAi {
                 tracing::info!("AI metric analysis started");
             }
             tracing::debug!(
-                stable = %request.stable,
-                canary = %request.canary,
+                stable = %case.settings.stable,
+                canary = %case.settings.canary,
                 max_wait_s = case.settings.max_wait.map(|wait| wait.as_secs()),
                 // Names of keys alone: their values are the template's.
                 keys = ?case.settings.keys,
                 "configuration"
             );
-            self.analyst.start(request, policy, place)
+            self.analyst.start(errand, place)
         });
         if started {
             case.looking(call.now, call.now)
@@ -150,19 +150,16 @@ impl MetricAi {
         }
     }
 
-    fn operator(&self) -> Result<&Operator, Refusal> {
-        let operator = self.operator.as_ref();
-        operator.map_err(|trouble| Refusal::Operator(trouble.clone()))
+    fn outgoing(&self) -> Result<&Outgoing, Refusal> {
+        let outgoing = self.outgoing.as_ref();
+        outgoing.map_err(|trouble| Refusal::Operator(trouble.clone()))
     }
 
     /// The measurement with its settings.
     fn case(&self, call: &Call<'_>, measurement: &Measurement) -> Result<Case, Refusal> {
-        self.operator()?;
+        self.outgoing()?;
         let settings = Settings::read(call.metric, day(call.now))?;
         self.warn_once(call, &settings.warnings);
-        if let Mode::Agent { .. } = settings.mode {
-            return Err(BlockError::AgentMode.into());
-        }
         // A start in the future is a clock that was set back: without this the
         // wait would be longer by as much.
         let started_at = measurement
@@ -223,7 +220,7 @@ fn refuse(call: &Call<'_>, measurement: &Measurement, error: &Refusal) -> Measur
         metric = %call.metric.name,
         "the plugin's configuration cannot be used: {error}"
     );
-    if let Refusal::Block(BlockError::AgentMode | BlockError::AgentWithoutUrl) = error {
+    if let Refusal::Block(BlockError::AgentWithoutUrl) = error {
         tracing::warn!("agent mode failed: not falling back to default mode");
     }
     let on_error = on_error(call.metric);
@@ -254,28 +251,9 @@ fn label<'r>(run: &'r AnalysisRun, name: &str) -> Option<&'r str> {
     run.metadata.labels.get(name).map(String::as_str)
 }
 
-fn request(run: &AnalysisRun, case: &Case) -> Request {
-    let owners = &run.metadata.owner_references;
-    let rollout = owners
-        .iter()
-        .find(|owner| owner.kind == OWNER_KIND)
-        .map_or(&run.metadata.name, |owner| &owner.name);
-    Request {
-        namespace: run.metadata.namespace.clone(),
-        rollout: rollout.clone(),
-        canary_hash: label(run, HASH_LABEL).map(str::to_owned),
-        stable: case.settings.stable.clone(),
-        canary: case.settings.canary.clone(),
-        earlier: case.memo.earlier.clone(),
-        limits: Limits::default(),
-        // Set when the look's turn comes.
-        now_ms: 0,
-    }
-}
-
 impl MetricProvider for MetricAi {
     async fn init(&self) -> Result<(), RpcError> {
-        if let Err(error) = self.operator() {
+        if let Err(error) = self.outgoing() {
             tracing::error!("{error}");
             return Err(RpcError::new(error.to_string()));
         }

@@ -14,17 +14,17 @@ use std::time::Duration;
 
 use analysis::Explained;
 use analysis::message::one_line;
-use analysis::opinion::View;
+use analysis::opinion::{Answer, Unasked, View};
 use jiff::Timestamp;
 use judge::Decision;
 use rollouts_plugin::{Measurement, Phase};
 use serde_json::json;
 
-use crate::block::{Ending, Settings};
+use crate::block::{Ending, Mode, Settings};
 use crate::condition::{Measured, Ruling};
 use crate::look::{Outcome, Seen, too_long};
 use crate::memo::{self, Memo};
-use crate::schedule::{LOOK_LIMIT, RunKind, Waiting, later, poll_look};
+use crate::schedule::{AGENT_LOOK_LIMIT, LOOK_LIMIT, RunKind, Waiting, later, poll_look};
 use crate::words::shorten;
 
 /// Longest message: it is wrapped twice before people see it.
@@ -81,6 +81,10 @@ impl Case {
             kind: self.kind,
             started_at: self.started_at,
             max_wait: self.settings.max_wait,
+            look_limit: match self.settings.mode {
+                Mode::Default => LOOK_LIMIT,
+                Mode::Agent { .. } => AGENT_LOOK_LIMIT,
+            },
             last_step_end: self.memo.last_step_end,
         }
     }
@@ -88,7 +92,8 @@ impl Case {
     /// The answer while a look that began at `begun` is under way: to be asked
     /// again, or an end when it has taken too long.
     pub fn looking(&self, now: Timestamp, begun: Timestamp) -> Measurement {
-        let give_up = self.waiting().give_up(begun);
+        let waiting = self.waiting();
+        let give_up = waiting.give_up(begun);
         if now < give_up {
             let message = match self.measurement.message.as_str() {
                 "" => "the first look at the canary is under way",
@@ -97,8 +102,8 @@ impl Case {
             // Asked any later, a background run's last step might have ended.
             return self.running(message, poll_look(now, begun).min(give_up));
         }
-        if now >= later(begun, LOOK_LIMIT) {
-            return self.error(now, &too_long());
+        if now >= later(begun, waiting.look_limit) {
+            return self.error(now, &too_long(waiting.look_limit));
         }
         let known = match self.measurement.message.as_str() {
             "" => "the first look did not end in time",
@@ -201,6 +206,10 @@ impl Case {
             looks: self.memo.looks.saturating_add(1),
             last_step_end: seen.last_step_end,
             spent: self.memo.spent.plus(seen.explained.spent),
+            agent: match &seen.agent {
+                Some(agent) => agent.state.clone(),
+                None => self.memo.agent.clone(),
+            },
         };
         case
     }
@@ -311,12 +320,12 @@ impl Case {
             Decision::Inconclusive => 0,
             Decision::Promote | Decision::Abort => seen.confidence,
         };
-        let notes = self.notes(&seen.explained).join("\n");
+        let notes = self.notes(seen).join("\n");
         let mut put = |key: &str, value: String| metadata.insert(key.to_owned(), value);
         put("confidence", confidence.to_string());
         let explained = &seen.explained;
         put("modelCount", explained.opinions.len().to_string());
-        put("votingRationale", opinions::rationale(explained));
+        put("votingRationale", seen.rationale.clone());
         put("cost", opinions::cost(self.memo.spent));
         let (mut analysis_bytes, mut json_bytes) = (ANALYSIS_BYTES, ANALYSIS_JSON_BYTES);
         let mut model_bytes = MODEL_TEXT_BYTES;
@@ -340,8 +349,17 @@ impl Case {
             if let Some(cause) = cause.or_else(|| said(|view| &view.root_cause)) {
                 json["rootCause"] = shorten(cause, json_bytes / 4).into();
             }
-            if let Some(mend) = said(|view| &view.remediation) {
+            let agent = seen.agent.as_ref();
+            let mend = agent.map(|agent| agent.remediation.as_str());
+            let mend = mend.filter(|mend| !mend.is_empty());
+            if let Some(mend) = mend.or_else(|| said(|view| &view.remediation)) {
                 json["remediation"] = shorten(mend, json_bytes / 4).into();
+            }
+            if let Some(link) = agent.and_then(|agent| agent.pr_link.as_deref()) {
+                json["prLink"] = shorten(link, json_bytes / 2).into();
+            }
+            if let Some(link) = agent.and_then(|agent| agent.issue_link.as_deref()) {
+                json["issueLink"] = shorten(link, json_bytes / 2).into();
             }
             metadata.insert("analysisJSON".to_owned(), json.to_string());
             if size(&metadata) <= MAX_METADATA_BYTES {
@@ -359,29 +377,41 @@ impl Case {
     }
 
     /// What the reader should know beside the verdict.
-    fn notes(&self, explained: &Explained) -> Vec<String> {
+    fn notes(&self, seen: &Seen) -> Vec<String> {
         let settings = &self.settings;
         let mut notes = Vec::new();
-        if explained.opinions.is_empty() {
-            let key = match settings.models.is_empty() {
-                true => "",
-                false => ", though `model` is set",
-            };
-            notes.push(format!(
-                "No model was asked{key}: this version judges by itself."
-            ));
-        }
-        let is_used = opinions::views(explained).next().is_some();
-        if settings.extra_prompt.is_some() && !is_used {
-            notes.push("`extraPrompt` was not used: it is for models.".to_owned());
-        }
-        if settings.repository.is_some() {
-            notes.push("`githubUrl` was not used: this version opens no issue.".to_owned());
+        if seen.agent.is_none() {
+            notes.extend(models_note(&seen.explained));
+            let is_used = opinions::views(&seen.explained).next().is_some();
+            if settings.extra_prompt.is_some() && !is_used {
+                notes.push("`extraPrompt` was not used: it is for models.".to_owned());
+            }
+            if settings.repository.is_some() {
+                notes.push("`githubUrl` was not used: this version opens no issue.".to_owned());
+            }
         }
         let warnings = settings.warnings.iter().take(MAX_SHOWN_WARNINGS);
         notes.extend(warnings.map(|warning| format!("Warning: {warning}.")));
         notes
     }
+}
+
+/// What came of asking models, where nothing did.
+fn models_note(explained: &Explained) -> Option<String> {
+    let opinions = &explained.opinions;
+    let missing = opinions.iter().find_map(|opinion| match &opinion.answer {
+        Answer::Missing(missing) => Some(format!("{}: {}", opinion.model, missing.why)),
+        Answer::View(_) => None,
+    });
+    let why = match explained.unasked {
+        Some(Unasked::Veto) => "a veto waits for none".to_owned(),
+        Some(Unasked::Inconclusive) => "models are asked when there is enough to judge".to_owned(),
+        Some(Unasked::NotConfigured) => missing
+            .unwrap_or_else(|| "the operator configured none (a key, or --openai-url)".to_owned()),
+        None if opinions::views(explained).next().is_some() => return None,
+        None => return missing.map(|why| format!("The judge decided alone: {why}.")),
+    };
+    Some(format!("No model was asked: {why}."))
 }
 
 /// What a measurement ends as, and why: as it would, or as the template's key

@@ -29,6 +29,10 @@ const BACKGROUND_GRACE: Duration = Duration::from_secs(7);
 /// The longest that a look may take, its wait for a turn included.
 pub const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
+/// The same where an agent looks: its health and its analysis have limits of
+/// their own (10 s and 5 min), which say more of what went wrong.
+pub const AGENT_LOOK_LIMIT: Duration = Duration::from_secs(320);
+
 /// First and longest time between two questions about a look under way. Each
 /// question is a write to the API server, so a slow look is asked less often.
 const LOOK_POLL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
@@ -71,6 +75,8 @@ pub struct Waiting {
     pub started_at: Timestamp,
     /// The template's `maxWait`.
     pub max_wait: Option<Duration>,
+    /// The longest that one look may take.
+    pub look_limit: Duration,
     /// The earliest end of the rollout's last step, where that can be told.
     pub last_step_end: Option<Timestamp>,
 }
@@ -97,10 +103,10 @@ impl Waiting {
     /// deadline for a while, so that a measurement begun late still takes one.
     pub fn give_up(&self, begun: Timestamp) -> Timestamp {
         let grace = match self.kind {
-            RunKind::Holding => LOOK_LIMIT,
+            RunKind::Holding => self.look_limit.min(LOOK_LIMIT),
             RunKind::Background => BACKGROUND_GRACE,
         };
-        later(self.deadline().max(begun), grace).min(later(begun, LOOK_LIMIT))
+        later(self.deadline().max(begun), grace).min(later(begun, self.look_limit))
     }
 
     /// When to look again, given what the judgement said about how long the
@@ -154,6 +160,7 @@ mod tests {
             kind,
             started_at: at(0),
             max_wait: max_wait.map(seconds),
+            look_limit: LOOK_LIMIT,
             last_step_end: last_step_end.map(at),
         }
     }
@@ -240,6 +247,7 @@ mod tests {
             kind: RunKind::Background,
             started_at: Timestamp::MAX,
             max_wait: Some(Duration::MAX),
+            look_limit: LOOK_LIMIT,
             last_step_end: Some(Timestamp::MIN),
         };
         assert_eq!(waiting.deadline(), Timestamp::MIN);

@@ -260,7 +260,7 @@ async fn without_canary_pods_the_verdict_waits_and_says_what_was_sought() {
     .await
     .expect("it can be gathered");
     assert_eq!(look.decision(), judge::Decision::Inconclusive);
-    assert_eq!(look.canary_start_ms, None);
+    assert_eq!(look.gathered.canary_start_ms, None);
     assert_eq!(
         look.verdict.message,
         "canary inconclusive: no canary pods: nothing matches \

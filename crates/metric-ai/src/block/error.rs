@@ -1,6 +1,7 @@
 //! Why a block cannot be used.
 
 use analysis::policy_file::PolicyError;
+use analysis::prometheus::QueriesError;
 
 use super::{BLOCK, MAX_BLOCK_BYTES, MAX_KEYS};
 use crate::condition::ConditionError;
@@ -66,12 +67,6 @@ pub enum BlockError {
          agent`; set it, or set `analysisMode: default`)"
     )]
     AgentWithoutUrl,
-    /// Agent mode, which this version has not.
-    #[error(
-        "agent mode is not in this version of the plugin: set `analysisMode: default` and the \
-         plugin judges by itself (not falling back to default mode unasked)"
-    )]
-    AgentMode,
     /// Not a selector that Kubernetes reads.
     #[error("key `{key}`: not a label selector; write it as in `role=canary`")]
     Selector {
@@ -81,6 +76,9 @@ pub enum BlockError {
     /// A judge's policy with mistakes.
     #[error(transparent)]
     JudgePolicy(#[from] PolicyError),
+    /// Metrics that cannot be asked for.
+    #[error(transparent)]
+    Metrics(#[from] QueriesError),
     /// A condition that cannot be evaluated.
     #[error(transparent)]
     Condition(#[from] ConditionError),

@@ -258,7 +258,7 @@ const OUT_OF_RANGE: &[(&str, &str)] = &[
     ),
     (
         r#"{"agentUrl":"agent:8080"}"#,
-        "key `agentUrl`: an http:// or https:// address is needed, as in \
+        "key `agentUrl`: an http:// or https:// address without a query is needed, as in \
          http://kubernetes-agent:8080",
     ),
     (
@@ -367,7 +367,7 @@ fn the_mode_follows_from_the_agents_address() {
         r#"{"agentUrl":"http://a:8080/a2a/analyze"}"#,
         r#"{"agentUrl":"http://a:8080/a2a/analyze/"}"#,
     ] {
-        let url = Secret::new("http://a:8080").unwrap();
+        let url = AgentUrl::parse("http://a:8080").unwrap();
         assert_eq!(mode(block), Mode::Agent { url }, "{block}");
     }
 }
@@ -380,7 +380,7 @@ fn numbers_may_come_as_text_and_nothing_as_nothing() {
             "onError":"Inconclusive","onNoData":"fail","onInconclusive":"error",
             "judgePolicy":{"promoteMargin":"0.01","gateMinCount":4,"ignore":[
                 {"event":"BackOff","reason":"r","until":"2026-12-31"}]},
-            "prometheus":{"address":"http://u:p@prom:9090"}}"#,
+            "prometheus":{"address":"http://u:p@prom:9090","pairs":[{"name":"p95","stable":"a","canary":"b"}]}}"#,
     )
     .unwrap();
     assert_eq!(settings.min_confidence, Some(85));
@@ -405,8 +405,8 @@ fn numbers_may_come_as_text_and_nothing_as_nothing() {
     );
     assert_eq!(settings.judge_policy.set, ["promoteMargin", "gateMinCount"]);
     assert_eq!(settings.judge_policy.policy.ignore.len(), 1);
-    let prometheus = settings.prometheus.unwrap().0;
-    assert_eq!(prometheus["address"], "http://u:p@prom:9090");
+    let metrics = settings.metrics.unwrap();
+    assert_eq!(metrics.pairs()[0].name, "p95");
     assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
 
     let empty = read(
@@ -418,7 +418,7 @@ fn numbers_may_come_as_text_and_nothing_as_nothing() {
     assert_eq!(empty.budget, Budget::default());
     assert_eq!(empty.endings, Endings::default());
     assert_eq!(empty.judge_policy, PolicyFile::default());
-    assert_eq!(empty.prometheus, None);
+    assert_eq!(empty.metrics, None);
     assert_eq!(empty.keys, ["budget"]);
 }
 
@@ -464,22 +464,22 @@ fn a_broken_block_still_says_what_an_error_is() {
 }
 
 /// Every key with a value that nobody should see.
-const PLANTED: &str = r#"{"extraPrompt":"hunter2","agentUrl":"http://u:hunter2@a/hunter2",
+const PLANTED: &str = r#"{"extraPrompt":"hunter2","agentUrl":"http://u:hunter2@a/base",
     "githubUrl":"https://hunter2@g/h","baseBranch":"hunter2","maxWait":"5m",
     "stableLabel":"role=hunter2","canaryLabel":"role=hunter2","model":"hunter2",
     "judgePolicy":{"ignore":[
         {"template":"hunter2 hunter2","reason":"hunter2","until":"2026-12-31"},
         {"template":"hunter2 hunter2","reason":"hunter2","until":"2020-12-31"}]},
     "budget":{"colour":"hunter2"},
-    "prometheus":{"address":"http://u:hunter2@p","queries":[
-        {"name":"hunter2","stable":"hunter2","canary":"hunter2"}]}}"#;
+    "prometheus":{"address":"http://u:hunter2@p","pairs":[
+        {"name":"p95","stable":"hunter2","canary":"hunter2"}]}}"#;
 
 #[test]
 fn settings_print_no_value() {
     let settings = read(PLANTED).unwrap();
     let shown = format!(
         "{settings:?} {:?} {:?} {:?} {:?}",
-        settings.mode, settings.repository, settings.prometheus, settings.extra_prompt
+        settings.mode, settings.repository, settings.metrics, settings.extra_prompt
     );
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("extraPrompt"), "{shown}");

@@ -115,7 +115,7 @@ fn a_credential_that_cannot_be_read_is_said_and_not_fatal() {
     fs::write(folder.path().join("password"), "word").unwrap();
     let found = operator.credentials();
     assert_eq!(found.agent_token, secret("agent"));
-    let login = secrets::Login::Password {
+    let login = Login::Password {
         user: secret("user").unwrap(),
         password: secret("word").unwrap(),
     };
@@ -325,7 +325,7 @@ fn what_is_set_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let plain = Operator::new(given(folder.path()), TODAY).unwrap();
     assert_eq!((plain.gemini_url, plain.openai_url), (None, None));
-    assert_eq!(plain.prices, None);
+    assert_eq!(plain.prices, Prices::default());
     assert_eq!(plain.outbound, Outbound::default());
     assert_eq!(plain.bundle_dir, None);
     let mut given = given(folder.path());
@@ -333,13 +333,13 @@ fn what_is_set_is_kept() {
     given.agent_origins = vec!["https://agent.example:8443/".into()];
     given.bundle_dir = Some(folder.path().into());
     let prices = folder.path().join("prices");
-    fs::write(&prices, "[models]\n").unwrap();
+    fs::write(&prices, "[models]\nm = { input = 1, output = 2 }\n").unwrap();
     given.prices = Some(prices);
     let operator = Operator::new(given, TODAY).unwrap();
     assert_eq!(operator.gemini_url, secret("http://gemini:8080"));
     let agent = Origin::of("https://agent.example:8443/a2a/analyze").unwrap();
     assert_eq!(operator.agent_origins, [agent]);
     assert!(operator.prometheus_origins.is_empty());
-    assert_eq!(operator.prices.as_deref(), Some("[models]\n"));
+    assert_ne!(operator.prices, Prices::default());
     assert_eq!(operator.bundle_dir.as_deref(), Some(folder.path()));
 }

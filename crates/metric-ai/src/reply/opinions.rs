@@ -42,36 +42,6 @@ pub(super) fn views(explained: &Explained) -> impl Iterator<Item = &View> {
     explained.opinions.iter().filter_map(Opinion::view)
 }
 
-/// `votingRationale`: how many are for and against a promotion, with the
-/// weight of each side.
-pub(super) fn rationale(explained: &Explained) -> String {
-    if explained.opinions.is_empty() {
-        return "no model was asked: the judge decided alone".to_owned();
-    }
-    let side = |promote: bool| {
-        let of = views(explained).filter(|view| view.promote == promote);
-        let (count, percent) = of.fold((0, 0), |(count, percent), view| {
-            (count + 1, percent + u32::from(view.confidence))
-        });
-        (count, f64::from(percent) / 100.0)
-    };
-    let ((pro, pro_weight), (contra, contra_weight)) = (side(true), side(false));
-    let silent = explained.opinions.len() - pro - contra;
-    if pro + contra == 0 {
-        return format!(
-            "none of {silent} models said anything that can be used: the judge decided alone"
-        );
-    }
-    let mut text = format!(
-        "{pro} for a promotion (weight {pro_weight:.2}), {contra} against it (weight \
-         {contra_weight:.2})"
-    );
-    if silent > 0 {
-        text.push_str(&format!(", {silent} without a usable answer"));
-    }
-    text
-}
-
 /// `cost`: what all looks of the measurement spent on models.
 pub(super) fn cost(spent: Spent) -> String {
     json!({

@@ -2,8 +2,6 @@
 
 use rollouts_plugin::Metric;
 
-use analysis::opinion::Unasked;
-
 use super::*;
 
 const START: i64 = 1_700_000_000;
@@ -46,6 +44,8 @@ pub(super) fn seen(decision: Decision) -> Seen {
         no_data: false,
         findings: 2,
         explained: Explained::not_asked(Unasked::NotConfigured),
+        rationale: "no model was asked: the judge decided alone".to_owned(),
+        agent: None,
         earlier: analysis::Earlier {
             carried: Some(judge::judgement::Carried("counts".into())),
             canary_start_ms: Some(7),
@@ -321,7 +321,7 @@ fn metadata_is_what_users_of_the_go_plugin_read() {
     let shown = serde_json::to_string_pretty(&answer.metadata).unwrap();
     insta::assert_snapshot!(shown, @r#"
     {
-      "analysis": "the reason to Abort\nwith findings\n\nNo model was asked, though `model` is set: this version judges by itself.\n`extraPrompt` was not used: it is for models.\n`githubUrl` was not used: this version opens no issue.\nWarning: key `podName` is ignored: all pods that the labels select are read.",
+      "analysis": "the reason to Abort\nwith findings\n\nNo model was asked: the operator configured none (a key, or --openai-url).\n`extraPrompt` was not used: it is for models.\n`githubUrl` was not used: this version opens no issue.\nWarning: key `podName` is ignored: all pods that the labels select are read.",
       "analysisJSON": "{\"confidence\":85,\"promote\":false,\"rootCause\":\"NullPointerException\",\"text\":\"the reason to Abort\"}",
       "confidence": "85",
       "cost": "{\"calls\":0,\"seconds\":0.0,\"tokens\":0,\"usd\":0.0}",

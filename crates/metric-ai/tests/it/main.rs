@@ -1,9 +1,13 @@
 //! The real plugin, loaded as the controller loads it, against a stand-in of
 //! the Kubernetes API on loopback.
 
+/// The agent looks.
+mod agent;
 mod bench;
 /// Started by a person.
 mod by_hand;
+/// Models beside the judge.
+mod models;
 /// What the operator sets.
 mod operator;
 /// Through a proxy, and past it.

@@ -120,7 +120,9 @@ async fn no_credential_of_the_operator_is_shown() {
         .env("GOOGLE_API_KEY", "hunter2")
         .env("OPENAI_API_KEY", "hunter2")
         .env("GITHUB_TOKEN", "hunter2")
-        .env("OPENAI_BASE_URL", "https://u:hunter2@models.example/v1")
+        // Nobody listens there.
+        .env("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+        .arg("--gemini-url=http://127.0.0.1:9")
         .arg(file("--secrets-dir", ""))
         .arg("--agent-origin=https://agent.example")
         .arg(file("--agent-token-file", "agent"))

@@ -70,7 +70,7 @@ async fn at_debug_the_configuration_comes_before_the_reading() {
     let bench = Bench::new().await;
     bench.serves("stable", 600, 1_000).serves("canary", 600, 3);
     let mut plugin = bench.plugin().await;
-    let block = metric(r#"{"model":"hunter2","extraPrompt":"hunter2"}"#);
+    let block = metric(r#"{"model":"gemini-x","extraPrompt":"hunter2"}"#);
     plugin.measure(&run(), &block).await;
     settled(&plugin, "AI metric analysis finished").await;
     for word in ["configuration", "fetching logs"] {

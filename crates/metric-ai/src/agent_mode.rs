@@ -1,0 +1,194 @@
+//! Agent mode: the agent looks at the canary, the plugin passes on what it
+//! says. There is no way back to the default mode: whoever asked for the agent
+//! hears that it is not there.
+//!
+//! What an agent says is a stranger's text: it is cleaned and bounded where it
+//! is read (`agent_api`), and redacted here.
+
+use std::time::Duration;
+
+use agent_api::{AgentError, Client, Context, ModelResult, Request, Response, Verdict};
+use analysis::message::one_line;
+use analysis::opinion::{Answer, Missing, MissingKind, Opinion, Spent, View};
+use analysis::{Earlier, Explained};
+use judge::Decision;
+use judge::redact::redact;
+
+use crate::look::{Agent, Outcome, Seen};
+
+/// The longest reason that is taken over into the one line; what Argo wraps
+/// around it needs room as well.
+const MAX_REASON_BYTES: usize = 300;
+
+/// What the agent is asked for, in words: the agents in use put it before
+/// their model.
+const PROMPT: &str = "Analyze this canary deployment: compare the logs and the state of the canary \
+                      pods with those of the stable pods, and say whether to promote or to abort.";
+
+/// Everything that one question needs.
+#[derive(Debug)]
+pub struct Question {
+    /// The agent, with the credential that it may receive.
+    pub client: Client,
+    /// What is asked.
+    pub request: Request,
+    /// The longest that the answer may take.
+    pub limit: Duration,
+}
+
+/// What is known of the canary that the agent is asked about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The AnalysisRun's namespace.
+    pub namespace: String,
+    /// The Rollout's name.
+    pub rollout: String,
+    /// What the template says: selectors, extra prompt, repository, models.
+    pub context: Context,
+    /// The models that the template names; empty for the agent's own.
+    pub models: Vec<String>,
+}
+
+impl Subject {
+    /// The question about it.
+    pub fn question(self) -> Request {
+        Request {
+            user_id: agent_api::USER_ID.to_owned(),
+            prompt: PROMPT.to_owned(),
+            memory_id: Some(format!("rollout:{}/{}", self.namespace, self.rollout)),
+            models_to_use: self.models,
+            context: Context {
+                namespace: Some(self.namespace),
+                rollout_name: Some(self.rollout),
+                ..self.context
+            },
+        }
+    }
+}
+
+/// Asks the agent: does I/O.
+pub async fn ask(question: Question) -> Outcome {
+    let asked = async {
+        question.client.health().await?;
+        let answer = question
+            .client
+            .analyze(&question.request, question.limit)
+            .await?;
+        let verdict = answer.verdict()?;
+        Ok::<_, AgentError>((answer, verdict))
+    };
+    match asked.await {
+        Ok((answer, verdict)) => Ok(seen(&answer, verdict)),
+        Err(error) => {
+            let said = error.says().map(|says| one_line(&redact(says), 200));
+            let text = match said {
+                Some(said) => format!("{error} (the agent says: {said})"),
+                None => error.to_string(),
+            };
+            tracing::error!("{text}");
+            tracing::warn!("agent mode failed: not falling back to default mode");
+            Err(text)
+        }
+    }
+}
+
+/// An agent's answer as what a look saw.
+fn seen(answer: &Response, verdict: Verdict) -> Seen {
+    let clean = |text: &str| redact(text).into_owned();
+    let cause = one_line(&clean(&answer.root_cause), MAX_REASON_BYTES);
+    let analysis = clean(&answer.analysis);
+    let reason = if cause.is_empty() {
+        one_line(&analysis, MAX_REASON_BYTES)
+    } else {
+        cause.clone()
+    };
+    let reason = if reason.is_empty() {
+        "the agent gives no reason".to_owned()
+    } else {
+        reason
+    };
+    let (decision, word) = match verdict {
+        Verdict::Promote => (Decision::Promote, "promoted"),
+        Verdict::Abort => (Decision::Abort, "aborted"),
+        Verdict::Inconclusive => (Decision::Inconclusive, "inconclusive"),
+    };
+    // What the agent would have said of a promotion is its analysis: a root
+    // cause of nothing is mostly "none".
+    let reason = match decision {
+        Decision::Promote => match one_line(&analysis, MAX_REASON_BYTES) {
+            text if text.is_empty() => reason,
+            text => text,
+        },
+        Decision::Abort | Decision::Inconclusive => reason,
+    };
+    Seen {
+        decision,
+        confidence: answer.confidence.min(99),
+        message: one_line(
+            &format!("canary {word} by the agent: {reason}"),
+            MAX_REASON_BYTES,
+        ),
+        report: report(answer, &analysis),
+        root_cause: (decision == Decision::Abort && !cause.is_empty()).then_some(cause),
+        missing: (decision == Decision::Inconclusive).then(|| format!("the agent: {reason}")),
+        retry_after: None,
+        fired: decision == Decision::Abort,
+        stable_gone: false,
+        no_data: false,
+        findings: 0,
+        explained: Explained {
+            opinions: answer.model_results.iter().map(opinion).collect(),
+            unasked: None,
+            spent: Spent::default(),
+            unread_prompt: false,
+        },
+        rationale: answer
+            .voting_rationale
+            .as_deref()
+            .map_or_else(|| "the agent decided".to_owned(), clean),
+        agent: Some(Agent {
+            state: answer.state.clone(),
+            remediation: clean(&answer.remediation),
+            pr_link: answer.pr_link.as_deref().map(clean),
+            issue_link: answer.issue_link.as_deref().map(clean),
+        }),
+        earlier: Earlier::default(),
+        last_step_end: None,
+    }
+}
+
+/// What people read below the one line.
+fn report(answer: &Response, analysis: &str) -> String {
+    let mut report = analysis.trim().to_owned();
+    for (title, text) in [
+        ("Root cause", &answer.root_cause),
+        ("Remediation", &answer.remediation),
+    ] {
+        if !text.trim().is_empty() {
+            report.push_str(&format!("\n\n{title}\n{}", redact(text.trim())));
+        }
+    }
+    report
+}
+
+fn opinion(result: &ModelResult) -> Opinion {
+    let clean = |text: &str| redact(text).into_owned();
+    Opinion {
+        model: clean(&result.model_name),
+        took_ms: result.execution_time_ms,
+        answer: match &result.error {
+            Some(error) => Answer::Missing(Missing {
+                kind: MissingKind::ProviderError,
+                why: one_line(&clean(error), MAX_REASON_BYTES),
+            }),
+            None => Answer::View(View {
+                promote: result.promote,
+                confidence: result.confidence,
+                analysis: clean(&result.analysis),
+                root_cause: clean(&result.root_cause),
+                remediation: clean(&result.remediation),
+                cited: Vec::new(),
+            }),
+        },
+    }
+}
