@@ -101,7 +101,7 @@ fn bundle_of(gathered: &Gathered, at_ms: i64) -> Bundle {
             model: "m".to_owned(),
             took_ms: 12,
             answer: Answer::View(View {
-                promote: false,
+                promote: true,
                 confidence: 80,
                 analysis: "it fails".to_owned(),
                 root_cause: String::new(),

@@ -1,6 +1,11 @@
 //! Agent mode: the agent looks, the plugin passes on what it says, and never
 //! looks itself.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where what it needs is missing"
+)]
+
 use agent_stand_in::{AgentStandIn, Answer, Script, Server};
 use rollouts_plugin::{Measurement, Phase};
 

@@ -1,6 +1,11 @@
 //! Models beside the judge: they explain and can object, and what they cannot
 //! do is lift a veto, a gate, or what is not known yet.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where what it needs is missing"
+)]
+
 use std::time::Duration;
 
 use kube_stand_in::objects;
