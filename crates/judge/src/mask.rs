@@ -1,6 +1,6 @@
 //! A line → its template text, once per signature.
 
-use crate::scan::{CLASSES, Class, in_word};
+use crate::scan::{BLOCK_BYTES, CLASSES, Class, in_word};
 use crate::status::{self, Status, key_is};
 use crate::{json, level};
 
@@ -103,7 +103,7 @@ fn clip(text: &mut String) {
 pub(crate) fn kept(word: &[u8], digits: u64) -> usize {
     let head = digits.trailing_zeros() as usize;
     let count = digits.count_ones() as usize;
-    if head < MIN_NAME_BYTES || head + count != word.len() {
+    if head < MIN_NAME_BYTES || head + count != word.len() || word.len() > MAX_NAME_BYTES {
         return 0;
     }
     match word[head - 1] {
@@ -116,8 +116,9 @@ pub(crate) fn kept(word: &[u8], digits: u64) -> usize {
 /// Shortest name before a number: `v1` and `x-1` are none.
 pub(crate) const MIN_NAME_BYTES: usize = 2;
 
-/// Longest word that is looked into.
-const MAX_NAME_BYTES: usize = 63;
+/// Longest word that is looked into: one that is read whole, wherever in a
+/// block's first eight bytes it begins.
+const MAX_NAME_BYTES: usize = BLOCK_BYTES - 8;
 
 /// The places of a word's digits; `None` when it has none.
 fn digits_of(word: &[u8]) -> Option<u64> {
@@ -128,7 +129,7 @@ fn digits_of(word: &[u8]) -> Option<u64> {
     let digits = places
         .filter(|(_, byte)| byte.is_ascii_digit())
         .fold(0_u64, |digits, (place, _)| {
-            digits | 1 << place.min(MAX_NAME_BYTES)
+            digits | 1 << place.min(BLOCK_BYTES - 1)
         });
     Some(digits)
 }
@@ -230,9 +231,7 @@ impl Masker<'_> {
             text.push_str("xx");
             return;
         }
-        let kept = if word.len() > MAX_NAME_BYTES {
-            0
-        } else if at.start == 0 && klog_letter(bytes).is_some() {
+        let kept = if at.start == 0 && klog_letter(bytes).is_some() {
             1
         } else {
             kept(word, digits)

@@ -3,6 +3,8 @@
 //! Word ends are where branch predictors fail; with bits they are found by
 //! counting zeros.
 
+use wide::{i8x16, u8x16};
+
 /// Bytes of a block.
 pub(crate) const BLOCK_BYTES: usize = 64;
 
@@ -44,15 +46,16 @@ pub(crate) fn in_word(byte: u8) -> bool {
     matches!(CLASSES[usize::from(byte)], Class::Word | Class::Digit)
 }
 
-/// A block: its bytes, and a bit a byte for those that are part of a word and
-/// those that are digits. Bit 0 is the first byte's; what is beyond the end of
-/// the text is zero, and no word.
+/// A block: its bytes, and a bit a byte for those that are part of a word, those
+/// that are digits, and those that are spaces. Bit 0 is the first byte's; what is
+/// beyond the end of the text is zero, and neither.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     /// More than a block, so that any of its bytes may be the first of eight.
     bytes: [u8; 2 * BLOCK_BYTES],
     pub words: u64,
     pub digits: u64,
+    pub spaces: u64,
 }
 
 impl Default for Block {
@@ -61,6 +64,7 @@ impl Default for Block {
             bytes: [0; 2 * BLOCK_BYTES],
             words: 0,
             digits: 0,
+            spaces: 0,
         }
     }
 }
@@ -75,11 +79,14 @@ impl Block {
         };
         if let Some(whole) = rest.first_chunk::<BLOCK_BYTES>() {
             *bytes = *whole;
+            (self.words, self.digits, self.spaces) = classify(bytes);
         } else {
             *bytes = [0; BLOCK_BYTES];
             bytes[..rest.len()].copy_from_slice(rest);
+            (self.words, self.digits, self.spaces) = classify(bytes);
+            // The zeros behind the text are no spaces of it.
+            self.spaces &= below(rest.len());
         }
-        (self.words, self.digits) = classify(bytes);
     }
 
     /// Eight bytes from `at` on as a number, the first as the lowest.
@@ -95,47 +102,57 @@ impl Block {
     pub(crate) fn byte(&self, at: usize) -> u8 {
         self.bytes[at % (2 * BLOCK_BYTES)]
     }
+
+    /// The bytes from `from` to `to`, both within the block.
+    #[inline]
+    pub(crate) fn bytes(&self, from: usize, to: usize) -> &[u8] {
+        self.bytes.get(from..to).unwrap_or_default()
+    }
 }
 
-/// Comparisons only, without a branch or a table: the compiler turns them into
-/// vector instructions.
+/// The `count` lowest bits, fewer than a block's.
 #[inline]
-fn classify(bytes: &[u8; BLOCK_BYTES]) -> (u64, u64) {
-    let mut kinds = [0; BLOCK_BYTES];
-    for (kind, byte) in kinds.iter_mut().zip(bytes) {
-        let between = |byte: u8, first: u8, last: u8| byte.wrapping_sub(first) <= last - first;
-        let byte = *byte;
-        let digit = between(byte, b'0', b'9');
-        let word = digit
-            | between(byte | 0x20, b'a', b'z')
-            | between(byte, b'-', b'.')
-            | (byte == b'_')
-            | (byte >= 0x80);
-        *kind = u8::from(word) | u8::from(digit) << 4;
-    }
-    let (low, high) = kinds.split_at(BLOCK_BYTES / 2);
-    let (low, high) = (transposed(low), transposed(high));
-    let ones = u64::from(u32::MAX);
-    (low & ones | high << 32, low >> 32 | high & !ones)
+pub(crate) fn below(count: usize) -> u64 {
+    (1 << (count % BLOCK_BYTES)) - 1
 }
 
-/// Bits 0 of 32 bytes as the lower half, bits 4 as the upper half: four times
-/// eight bytes, laid over each other, are an 8 × 8 matrix of bits, which is
-/// transposed (H. S. Warren, "Hacker's Delight", section 7-3).
+/// Bytes that one vector instruction looks at.
+const LANES: usize = 16;
+
+/// Words, digits and spaces of a block.
 #[inline]
-fn transposed(kinds: &[u8]) -> u64 {
-    let mut x = 0;
-    for (index, eight) in kinds.as_chunks().0.iter().enumerate() {
-        x |= u64::from_le_bytes(*eight) << index;
+fn classify(bytes: &[u8; BLOCK_BYTES]) -> (u64, u64, u64) {
+    let (mut words, mut digits, mut spaces) = (0, 0, 0);
+    for (index, bytes) in bytes.as_chunks().0.iter().enumerate() {
+        let (word, digit, space) = lanes(bytes);
+        let by = index * LANES;
+        words |= u64::from(word) << by;
+        digits |= u64::from(digit) << by;
+        spaces |= u64::from(space) << by;
     }
-    let mut swap = |by: u32, which: u64| {
-        let moved = (x ^ (x >> by)) & which;
-        x ^= moved ^ (moved << by);
+    // What has the sign bit was smaller than a space, too.
+    (words, digits, spaces & !words)
+}
+
+/// The same of the bytes that one instruction looks at.
+///
+/// Comparisons are of signed bytes, as the instructions want them: a range is
+/// moved to the least numbers there are, so that one comparison tells it.
+#[inline]
+fn lanes(bytes: &[u8; LANES]) -> (u32, u32, u32) {
+    let lanes = u8x16::new(*bytes).cast_signed();
+    let within = |lanes: i8x16, first: u8, last: u8| {
+        let least = i8x16::splat(i8::MIN.wrapping_sub(first.cast_signed()));
+        let beyond = i8::MIN.wrapping_add((last - first + 1).cast_signed());
+        (lanes + least).simd_lt(i8x16::splat(beyond))
     };
-    swap(7, 0x00aa_00aa_00aa_00aa);
-    swap(14, 0x0000_cccc_0000_cccc);
-    swap(28, 0x0000_0000_f0f0_f0f0);
-    x
+    let digits = within(lanes, b'0', b'9');
+    let letters = within(lanes | i8x16::splat(0x20), b'a', b'z');
+    let signs = within(lanes, b'-', b'.') | lanes.simd_eq(i8x16::splat(b'_'.cast_signed()));
+    // A byte beyond ASCII has the sign bit, which is what a mask is made of.
+    let words = digits | letters | signs | lanes;
+    let spaces = lanes.simd_lt(i8x16::splat(b' '.cast_signed() + 1));
+    (words.to_bitmask(), digits.to_bitmask(), spaces.to_bitmask())
 }
 
 #[cfg(test)]
@@ -149,12 +166,13 @@ mod tests {
             for (place, byte) in (0..).zip(&mut bytes) {
                 *byte = first.wrapping_add(place);
             }
-            let (mut words, mut digits) = (0, 0);
+            let (mut words, mut digits, mut spaces) = (0, 0, 0);
             for (place, byte) in bytes.iter().enumerate() {
                 words |= u64::from(in_word(*byte)) << place;
                 digits |= u64::from(byte.is_ascii_digit()) << place;
+                spaces |= u64::from(*byte <= b' ') << place;
             }
-            assert_eq!(classify(&bytes), (words, digits), "from {first}");
+            assert_eq!(classify(&bytes), (words, digits, spaces), "from {first}");
         }
     }
 
@@ -169,11 +187,11 @@ mod tests {
     fn what_is_beyond_the_end_is_no_word() {
         let bits = |text, at| {
             let block = block(text, at);
-            (block.words, block.digits)
+            (block.words, block.digits, block.spaces)
         };
-        assert_eq!(bits(b"ab 1", 0), (0b1011, 0b1000));
-        assert_eq!(bits(b"ab 1", 3), (1, 1));
-        assert_eq!(bits(b"ab", 9), (0, 0));
+        assert_eq!(bits(b"ab 1", 0), (0b1011, 0b1000, 0b100));
+        assert_eq!(bits(b"ab 1", 3), (1, 1, 0));
+        assert_eq!(bits(b"ab", 9), (0, 0, 0));
     }
 
     #[test]

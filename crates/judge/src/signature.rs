@@ -6,7 +6,7 @@
 //! with one signature have the same words, so template, level and kind are
 //! found once per signature.
 
-use crate::scan::{self, BLOCK_BYTES, Block, CLASSES, Class};
+use crate::scan::{self, BLOCK_BYTES, Block, below};
 use crate::status::{self, Status};
 use crate::{json, level, mask};
 
@@ -19,14 +19,16 @@ pub(crate) struct Signature {
     pub status_class: u8,
 }
 
-/// Odd constants of the mixing steps. The first two have bytes that no word
-/// has, so that no word makes a factor zero, which would hide the other.
-const FIRST: u64 = 0x2c2c_f6a8_885a_302c;
-const LAST: u64 = 0x2c9a_7c15_9e37_792c;
+/// Odd constants of the mixing steps.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 const SEED: u64 = 0x2436_f6a8_885a_308d;
-/// Stands for a word with a digit.
-const MASKED: u64 = 0xa5a5_1234_0f0f_77e1;
+/// Stands for spaces beyond the first.
+const SPACES: u64 = 0xa5a5_1234_0f0f_77e1;
+/// Stands for a word without digits that is longer than a block.
+const LONG_WORD: u64 = 0x5a17_90c3_b1d2_e84f;
+/// Eight bytes at a time are mixed in; the last of a piece, seven at most, with
+/// this and their number above them: no text in UTF-8 has such a byte.
+const END_OF_PIECE: u64 = 0xf8;
 
 #[derive(Clone, Copy)]
 struct Hash(u64);
@@ -37,17 +39,18 @@ impl Hash {
         self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(MIX);
     }
 
+    /// Ends a piece: its last `len` bytes, at most seven, the first as the
+    /// lowest of `bytes`.
+    #[inline]
+    fn end_piece(&mut self, bytes: u64, len: usize) {
+        let rest = bytes & ((1 << (8 * len)) - 1);
+        self.add(rest | (END_OF_PIECE + len as u64) << 56);
+    }
+
     fn finish(self) -> u64 {
         let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(MIX);
         mixed ^ (mixed >> 29)
     }
-}
-
-/// The product's two halves, folded.
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    (product as u64) ^ ((product >> 64) as u64)
 }
 
 /// The signature of a line, or of what follows the time it begins with.
@@ -55,13 +58,11 @@ pub(crate) fn signature(line: &[u8]) -> Signature {
     if line.first() == Some(&b'{') {
         return json_signature(line);
     }
+    let line = line.trim_ascii_start();
     let mut hash = Hash(SEED);
     let mut status = Status::default();
-    hash_words(line, &mut hash, &mut status);
-    // What says the level is no variable, though it has digits.
-    if let Some(letter) = mask::klog_letter(line) {
-        hash.add(u64::from(letter));
-    } else if let Some(severity) = level::syslog_severity(line) {
+    hash = hash_words(line, hash, &mut status);
+    if let Some(severity) = level::syslog_severity(line) {
         hash.add(u64::from(severity));
     }
     hash.add(u64::from(status.class) << 8);
@@ -71,82 +72,164 @@ pub(crate) fn signature(line: &[u8]) -> Signature {
     }
 }
 
-/// The pass over the bytes: block by block, word by word. A word is hashed
-/// with the one byte that follows it: between most words there is no more.
-fn hash_words(text: &[u8], hash: &mut Hash, status: &mut Status) {
+/// The pass over the bytes, block by block: what stands between two words with
+/// digits is a piece, hashed eight bytes at a time; such a word itself is left
+/// out. A block begins with a piece, or with eight bytes of one.
+fn hash_words(text: &[u8], hash: Hash, status: &mut Status) -> Hash {
     status.next_text();
-    // Where the block begins; up to where bytes were hashed; the last word.
-    let (mut base, mut done) = (0, 0);
-    let mut before = (0, 0);
+    let mut base = 0;
     let mut block = Block::default();
-    while base < text.len() {
-        block.read(text, base);
-        let mut words = block.words;
-        let mut next = base + BLOCK_BYTES;
-        while words != 0 {
-            let start = words.trailing_zeros() as usize;
-            // Adding the lowest bit carries through the run of the word.
-            let carried = words.wrapping_add(words & words.wrapping_neg());
-            let at = base + start;
-            if carried == 0 {
-                if start > 0 {
-                    // The word goes on: the next block begins with it.
-                    next = at;
-                    break;
-                }
-                hash_gap(text, done, at, hash);
-                next = hash_long_word(text, at, hash);
-                done = next;
-                before = (at, 0);
-                break;
-            }
-            let end = carried.trailing_zeros() as usize;
-            let len = end - start;
-            if at > done {
-                hash_gap(text, done, at, hash);
-            }
-            done = at + len + 1;
-            let digits = block.digits & words & !carried;
-            if digits == 0 {
-                hash.add(block.hash(start, len));
-                before = (at, len);
-            } else {
-                // A full stop behind a number is not a part of it.
-                let stop = block.byte(end.wrapping_sub(1)) == b'.';
-                let mut value = MASKED ^ u64::from(block.byte(end)) ^ u64::from(stop) << 32;
-                let ends = digits.wrapping_add(digits & digits.wrapping_neg()) & words & !carried;
-                let head = digits.trailing_zeros() as usize - start;
-                if ends == 0 && (head >= mask::MIN_NAME_BYTES || head == 0 && len == 3) {
-                    let kept = mask::kept(&text[at..at + len], digits >> start);
-                    if kept > 0 {
-                        value = !block.hash(start, kept - 1) ^ u64::from(block.byte(end));
-                    } else if head == 0 {
-                        status.note_number(text, at, before.0..before.0 + before.1);
-                    }
-                }
-                hash.add(value);
-                before = (at, 0);
-            }
-            words &= carried;
-        }
-        base = next;
+    let mut hash = hash;
+    // What says the level is no variable, though it has digits.
+    if let Some(letter) = mask::klog_letter(text) {
+        hash.add(u64::from(letter));
     }
-    if done < text.len() {
-        hash_gap(text, done, text.len(), hash);
+    loop {
+        block.read(text, base);
+        let left = text.len() - base;
+        // A word that the block cuts is read with the next one.
+        let (cut, uncut) = if left < BLOCK_BYTES {
+            (left, block.words)
+        } else {
+            let cut = BLOCK_BYTES - block.words.leading_ones() as usize;
+            // Never the whole block: then the carries below stay within it.
+            let whole = if cut < BLOCK_BYTES {
+                below(cut)
+            } else {
+                u64::MAX
+            };
+            (cut, block.words & whole)
+        };
+        let after_space = base.checked_sub(1).is_some_and(|at| text[at] <= b' ');
+        let mut pieces = Pieces {
+            extra_spaces: block.spaces & (block.spaces << 1 | u64::from(after_space)),
+            from: 0,
+            names: 0,
+            hash,
+        };
+        pieces.leave_out_words_with_digits(&block, uncut, text, base, status);
+        if left < BLOCK_BYTES {
+            pieces.end(&block, left);
+            return pieces.hash;
+        }
+        pieces.leave_out_spaces(&block, cut);
+        while pieces.from + 8 <= cut {
+            pieces.hash.add(block.load(pieces.from));
+            pieces.from += 8;
+        }
+        if pieces.names >> (pieces.from % BLOCK_BYTES) & 1 == 1 {
+            // What follows would be read as a word of its own, a variable.
+            let rest = (uncut >> pieces.from).trailing_ones() as usize;
+            pieces.end(&block, pieces.from + rest);
+            pieces.from += rest;
+        }
+        base = if pieces.from > 0 {
+            base + pieces.from
+        } else {
+            pieces.end(&block, cut);
+            hash_long_word(text, base + cut, &mut pieces.hash)
+        };
+        hash = pieces.hash;
     }
 }
 
-/// What stands between two words, behind the first byte of it: signs as they
-/// are, a run of spaces as one.
-fn hash_gap(text: &[u8], from: usize, to: usize, hash: &mut Hash) {
-    let is_space = |byte: u8| CLASSES[usize::from(byte)] == Class::Space;
-    let mut spaced = from.checked_sub(1).is_some_and(|at| is_space(text[at]));
-    for byte in &text[from..to] {
-        let space = is_space(*byte);
-        if !(space && spaced) {
-            hash.add(u64::from(if space { b' ' } else { *byte }));
+/// The pieces of a block.
+struct Pieces {
+    /// Spaces that follow a space, of those not left out yet.
+    extra_spaces: u64,
+    /// Where the piece begins that has not ended yet.
+    from: usize,
+    /// Names with a digit, which are no variables, but for their first byte.
+    names: u64,
+    hash: Hash,
+}
+
+impl Pieces {
+    /// Ends a piece wherever a variable follows it; `words` are the words of
+    /// the block that end in it, `base` is its place in the text.
+    #[inline(always)]
+    fn leave_out_words_with_digits(
+        &mut self,
+        block: &Block,
+        words: u64,
+        text: &[u8],
+        base: usize,
+        status: &mut Status,
+    ) {
+        let digits = block.digits & words;
+        let starts = words & !(words << 1);
+        // Adding its first bit to a run of bits carries to the bit behind it:
+        // for a word to its end, for what stands before a word's first digit
+        // to that digit.
+        let ends = words.wrapping_add(starts) & !words;
+        let carried = (words & !digits).wrapping_add(starts);
+        let mut firsts = carried & digits;
+        let mut ends = ends & !carried;
+        while firsts != 0 {
+            let first = firsts.trailing_zeros() as usize;
+            // A bit that says nothing new spares the question whether any is set.
+            let end = (ends | 1 << 63).trailing_zeros() as usize;
+            firsts &= firsts - 1;
+            ends &= ends.wrapping_sub(1);
+            let before = (!words & below(first)) << 1 | 1;
+            let start = 63 - before.leading_zeros() as usize;
+            let (mut from, mut to) = (start, end);
+            if first + (digits >> first).trailing_ones() as usize == end {
+                let head = first - start;
+                if head >= mask::MIN_NAME_BYTES {
+                    let word = block.bytes(start, end);
+                    from += mask::kept(word, (digits & below(end)) >> start);
+                    if from == end {
+                        self.names |= below(end) & !below(start + 1);
+                        continue;
+                    }
+                } else if head == 0 && end - start == 3 {
+                    status.note_number_of_line(text, base + start);
+                }
+            } else if block.byte(end.wrapping_sub(1)) == b'.' {
+                // A full stop behind a number is not a part of it.
+                to = end - 1;
+            }
+            self.end(block, from);
+            self.from = to;
         }
-        spaced = space;
+    }
+
+    /// Ends the piece at `to`.
+    #[inline(always)]
+    fn end(&mut self, block: &Block, to: usize) {
+        if (self.extra_spaces.trailing_zeros() as usize) < to {
+            self.leave_out_spaces(block, to);
+        }
+        self.end_plain(block, to);
+    }
+
+    /// The same for a piece without spaces to be left out.
+    #[inline(always)]
+    fn end_plain(&mut self, block: &Block, to: usize) {
+        let mut from = self.from;
+        while from + 8 <= to {
+            self.hash.add(block.load(from));
+            from += 8;
+        }
+        self.hash.end_piece(block.load(from), to - from);
+    }
+
+    /// Columns are filled up with spaces: how many says nothing.
+    #[inline(never)]
+    fn leave_out_spaces(&mut self, block: &Block, to: usize) {
+        loop {
+            let first = self.extra_spaces.trailing_zeros() as usize;
+            if first >= to {
+                return;
+            }
+            let run = (self.extra_spaces >> first).trailing_ones() as usize;
+            self.end_plain(block, first);
+            self.hash.add(SPACES);
+            self.from = first + run;
+            // The run's bits go by a carry from its first.
+            self.extra_spaces &= self.extra_spaces.wrapping_add(1 << first);
+        }
     }
 }
 
@@ -155,39 +238,21 @@ fn hash_long_word(text: &[u8], at: usize, hash: &mut Hash) -> usize {
     let len = text[at..].iter().position(|byte| !scan::in_word(*byte));
     let end = len.map_or(text.len(), |len| at + len);
     let word = &text[at..end];
-    if word.iter().any(u8::is_ascii_digit) {
-        hash.add(MASKED);
-    } else {
+    if !word.iter().any(u8::is_ascii_digit) {
+        hash.add(LONG_WORD);
         hash_bytes(word, hash);
     }
     end
 }
 
 fn hash_bytes(bytes: &[u8], hash: &mut Hash) {
-    for piece in bytes.chunks(8) {
-        let mut eight = [0; 8];
-        eight[..piece.len()].copy_from_slice(piece);
-        hash.add(fold(u64::from_le_bytes(eight) ^ FIRST, LAST));
+    let (chunks, rest) = bytes.as_chunks();
+    for chunk in chunks {
+        hash.add(u64::from_le_bytes(*chunk));
     }
-}
-
-impl Block {
-    /// Hash of `len` bytes from `start` on, and the byte behind them.
-    #[inline]
-    fn hash(&self, start: usize, len: usize) -> u64 {
-        // The first and the last eight bytes: up to sixteen, that is all.
-        let bytes = len + 1;
-        let ones = u64::MAX >> (64 - 8 * bytes.min(8));
-        let first = self.load(start) & ones;
-        let last = self.load(start + bytes.saturating_sub(8)) & ones;
-        let mut hash = fold(first ^ FIRST, last ^ LAST);
-        let mut from = 8;
-        while from + 8 < bytes {
-            hash = fold(hash ^ self.load(start + from), MIX);
-            from += 8;
-        }
-        hash
-    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    hash.end_piece(u64::from_le_bytes(last), rest.len());
 }
 
 /// JSON by its keys, and by the words of those members that tell what
@@ -207,7 +272,7 @@ fn json_signature(line: &[u8]) -> Signature {
             }
         } else if mask::is_message_key(key) || mask::is_telling_key(key) {
             status.note_method(raw);
-            hash_words(raw, &mut hash, &mut status);
+            hash = hash_words(raw, hash, &mut status);
         }
     }
     hash.add(u64::from(status.class) << 8);
@@ -220,6 +285,8 @@ fn json_signature(line: &[u8]) -> Signature {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::kind_of;
+    use proptest::prelude::*;
 
     fn same(a: &str, b: &str) -> bool {
         signature(a.as_bytes()) == signature(b.as_bytes())
@@ -287,6 +354,106 @@ mod tests {
         ];
         for (line, class) in cases {
             assert_eq!(signature(line.as_bytes()).status_class, *class, "{line}");
+        }
+    }
+
+    /// Pieces that lines are made of, and that end words, digits and blocks.
+    fn piece() -> impl Strategy<Value = String> {
+        const PIECES: &[&str] = &[
+            " ",
+            "  ",
+            "\t",
+            "    ",
+            ".",
+            "-",
+            "_",
+            ":",
+            "/",
+            "=",
+            "\"",
+            "[",
+            "]",
+            "a",
+            "ab",
+            "node-",
+            "eth",
+            "core.",
+            "é",
+            "status",
+            "GET",
+            "200",
+            "503",
+            "error:",
+            "7",
+            "12",
+            "123",
+            "a1b2",
+            "12.",
+            "x-1",
+            "<14>",
+            "E0102 ",
+            "{\"msg\":\"",
+            "\",\"level\":\"",
+        ];
+        prop_oneof![
+            8 => prop::sample::select(PIECES).prop_map(str::to_owned),
+            1 => "[a-z]{1,80}",
+            1 => "[0-9]{1,80}",
+            1 => "[a-z0-9 .]{1,80}",
+        ]
+    }
+
+    /// The line with other digits, other spaces and other numbers of digits.
+    fn changed(line: &str, by: &[u8]) -> String {
+        let mut by = by.iter().cycle();
+        let mut changed = String::new();
+        for c in line.chars() {
+            let by = by.next().copied().unwrap_or_default();
+            match c {
+                '0'..='9' if by % 4 == 0 => changed.push(char::from(b'0' + by % 10)),
+                '0'..='9' if by % 4 == 1 => changed.push_str(&format!("{c}{by}")),
+                ' ' if by % 8 == 2 => changed.push_str("   "),
+                'a' if by % 16 == 3 => changed.push('b'),
+                c => changed.push(c),
+            }
+        }
+        changed
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn lines_of_one_signature_have_one_template_and_kind(
+            pieces in prop::collection::vec(piece(), 1..40),
+            by in prop::collection::vec(any::<u8>(), 1..60),
+        ) {
+            let (line, other) = (pieces.concat(), changed(&pieces.concat(), &by));
+            let (line, other) = (line.trim(), other.trim());
+            let own = signature(line.as_bytes());
+            if own == signature(other.as_bytes()) {
+                prop_assert_eq!(mask::template(line), mask::template(other), "{}", other);
+                let kind = |line| kind_of(line, own.status_class);
+                prop_assert_eq!(kind(line), kind(other), "{}", other);
+            }
+        }
+
+        #[test]
+        fn other_digits_are_the_same_signature_wherever_blocks_end(
+            words in prop::collection::vec("[a-z]{1,12}|[0-9]{4,9}|[a-f]{1,3}[0-9]{2}[a-f]{1,30}|[a-z]{60,70}", 1..40),
+            digits in prop::collection::vec("[0-9]{4,40}", 1..9),
+        ) {
+            let mut digits = digits.iter().cycle();
+            let line = words.join(" ");
+            let other: Vec<&str> = words
+                .iter()
+                .map(|word| match word.as_bytes()[0].is_ascii_digit() {
+                    true => digits.next().map_or(word.as_str(), String::as_str),
+                    false => word.as_str(),
+                })
+                .collect();
+            let other = other.join(" ");
+            prop_assert_eq!(signature(line.as_bytes()), signature(other.as_bytes()), "{} / {}", line, other);
         }
     }
 }

@@ -78,6 +78,13 @@ impl Status {
         }
     }
 
+    /// The same, where the word before it is not known yet.
+    pub(crate) fn note_number_of_line(&mut self, text: &[u8], at: usize) {
+        if self.class == 0 {
+            self.note_number(text, at, word_before(text, at));
+        }
+    }
+
     /// `"GET / HTTP/1.1" 500`, `GET / 500 12ms`.
     fn is_after_method(&mut self, text: &[u8], at: usize) -> bool {
         if text[at] < b'2' || !is_alone(text, at) {
@@ -101,6 +108,19 @@ impl Status {
     pub(crate) fn note_method(&mut self, raw: &[u8]) {
         self.method = self.method || is_method(raw);
     }
+}
+
+/// The word before `at`; empty where it has a digit, as no key has.
+fn word_before(text: &[u8], at: usize) -> Range<usize> {
+    let head = &text[..at];
+    let end = head.iter().rposition(|byte| in_word(*byte));
+    let end = end.map_or(0, |last| last + 1);
+    let start = head[..end].iter().rposition(|byte| !in_word(*byte));
+    let start = start.map_or(0, |before| before + 1);
+    if head[start..end].iter().any(u8::is_ascii_digit) {
+        return end..end;
+    }
+    start..end
 }
 
 /// Whether a value is an HTTP status by its look.

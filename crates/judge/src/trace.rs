@@ -16,9 +16,13 @@ const MAX_NAME_BYTES: usize = 80;
 /// host, process, level and logger.
 const MAX_PREFIX_BYTES: usize = 200;
 
-/// Built once: a searcher costs more to build than a line to search.
-static TRACEBACK: LazyLock<Finder<'static>> =
-    LazyLock::new(|| Finder::new(b"Traceback (most recent call last)"));
+/// How a Python traceback begins.
+const TRACEBACK: &[u8] = b"Traceback (most recent call last)";
+
+/// Finds it by its beginning: a searcher is faster for at most 32 bytes. Built
+/// once: it costs more to build than a line to search.
+static TRACEBACK_FINDER: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new(&TRACEBACK[..22]));
 
 /// What the lines after an event's first have shown so far.
 #[derive(Debug, Default)]
@@ -69,7 +73,7 @@ impl Trace {
         if line.starts_with(b"thread '") && contains(line, b"panicked at ") {
             self.mode = Mode::RustMessage;
             self.note_rust_place(line);
-        } else if line.starts_with(b"Traceback (most recent call last)") {
+        } else if line.starts_with(TRACEBACK) {
             self.mode = Mode::Python;
         } else if self.opens_prefixed(line, true) {
             // The traceback's first line is the event's: `continues` reads on.
@@ -118,9 +122,9 @@ impl Trace {
         if !after_error {
             return false;
         }
-        let head = &line[..line.len().min(MAX_PREFIX_BYTES + TRACEBACK.needle().len())];
-        match TRACEBACK.find(head) {
-            Some(at) if at > 0 && at < MAX_PREFIX_BYTES => {
+        let head = &line[..line.len().min(MAX_PREFIX_BYTES + TRACEBACK.len())];
+        match TRACEBACK_FINDER.find(head) {
+            Some(at) if at > 0 && at < MAX_PREFIX_BYTES && head[at..].starts_with(TRACEBACK) => {
                 self.prefix.clear();
                 self.prefix.extend_from_slice(&line[..at]);
                 // The exception's own line has the prefix too.
@@ -162,7 +166,7 @@ impl Trace {
             return true;
         }
         let logged = self.mode != Mode::None || event != Level::Info;
-        if logged && line.starts_with(b"Traceback (most recent call last)") {
+        if logged && line.starts_with(TRACEBACK) {
             self.mode = Mode::Python;
             return true;
         }
