@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cells::Cells;
 use crate::course::Spread;
 use crate::latency::Slot;
 use crate::miner::Join;
@@ -87,7 +88,7 @@ impl Episode {
 /// What is counted of one template.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    pub cells: Vec<Cell>,
+    pub cells: Cells,
     /// Events from before the window.
     pub before: u64,
     /// Failures while the process was starting.
@@ -107,23 +108,7 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn add(&mut self, bucket: u32, ms: Option<i64>, event: u64) {
         let begins = self.episode.begins(ms, event, false);
-        // Buckets come nearly in order: the last cell is nearly always it.
-        let at = self.cells.iter().rposition(|cell| cell.bucket <= bucket);
-        match at {
-            Some(at) if self.cells[at].bucket == bucket => {
-                let cell = &mut self.cells[at];
-                cell.count = cell.count.saturating_add(1);
-                cell.episodes = cell.episodes.saturating_add(u32::from(begins));
-            }
-            _ => self.cells.insert(
-                at.map_or(0, |at| at + 1),
-                Cell {
-                    bucket,
-                    count: 1,
-                    episodes: u32::from(begins),
-                },
-            ),
-        }
+        self.cells.add(bucket, begins);
         let Some(ms) = ms else { return };
         if let Some(last) = self.last_ms {
             self.gaps.add(ms.saturating_sub(last));
@@ -149,8 +134,7 @@ impl Counts {
     /// says several things) each small episode. `None` when it was seen too
     /// rarely to say.
     pub(crate) fn regular(&self) -> Option<bool> {
-        let events: u64 = self.cells.iter().map(|cell| u64::from(cell.count)).sum();
-        let episodes: u64 = self.cells.iter().map(|cell| u64::from(cell.episodes)).sum();
+        let (events, episodes) = self.cells.sums();
         let timer = events <= MAX_TIMER_EVENTS * episodes
             && self.episode_gaps.regular(MIN_TIMER_MS) == Some(true);
         if timer {
@@ -162,18 +146,7 @@ impl Counts {
 
 impl Join for Counts {
     fn join(&mut self, other: Self) {
-        for cell in other.cells {
-            match self
-                .cells
-                .binary_search_by_key(&cell.bucket, |own| own.bucket)
-            {
-                Ok(at) => {
-                    self.cells[at].count = self.cells[at].count.saturating_add(cell.count);
-                    self.cells[at].episodes = self.cells[at].episodes.saturating_add(cell.episodes);
-                }
-                Err(at) => self.cells.insert(at, cell),
-            }
-        }
+        self.cells.join(other.cells);
         self.before += other.before;
         self.at_start += other.at_start;
         self.spread.join(other.spread);

@@ -18,6 +18,7 @@
 
 pub mod access;
 mod carried;
+mod cells;
 mod clock;
 mod cluster;
 mod confidence;

@@ -116,12 +116,11 @@ pub(crate) fn kept(word: &[u8], digits: u64) -> usize {
 /// Shortest name before a number: `v1` and `x-1` are none.
 pub(crate) const MIN_NAME_BYTES: usize = 2;
 
-/// Longest word that is looked into: one that is read whole, wherever in a
-/// block's first eight bytes it begins.
-const MAX_NAME_BYTES: usize = BLOCK_BYTES - 8;
+/// Longest word that is looked into.
+const MAX_NAME_BYTES: usize = BLOCK_BYTES - 1;
 
 /// The places of a word's digits; `None` when it has none.
-fn digits_of(word: &[u8]) -> Option<u64> {
+pub(crate) fn digits_of(word: &[u8]) -> Option<u64> {
     if !word.iter().any(u8::is_ascii_digit) {
         return None;
     }
@@ -129,7 +128,7 @@ fn digits_of(word: &[u8]) -> Option<u64> {
     let digits = places
         .filter(|(_, byte)| byte.is_ascii_digit())
         .fold(0_u64, |digits, (place, _)| {
-            digits | 1 << place.min(BLOCK_BYTES - 1)
+            digits | 1 << place.min(MAX_NAME_BYTES)
         });
     Some(digits)
 }

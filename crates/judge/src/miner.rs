@@ -20,8 +20,8 @@ use crate::{cluster, mask, redact};
 
 /// Templates of one log at most. Real services have some hundreds; a stream of
 /// lines that are all different must not grow the table. With a count in each
-/// bucket of the longest window, a template takes about 5 KiB: all of them
-/// stay within 16 MiB.
+/// bucket of the longest window, a template takes about 2 KiB, and its profile
+/// as much again while it is made: all of them stay within 16 MiB.
 pub const MAX_TEMPLATES: usize = 3_072;
 /// Of those, templates at ERROR and above: they are never evicted, so they
 /// need a limit of their own; what comes after it is counted as one.
@@ -77,11 +77,19 @@ impl<C: Default> Entry<C> {
     }
 }
 
+/// Which template a line has. Its kind is kept where it is found: the entry
+/// itself is not needed until the event ends, and is seldom near.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub template: u32,
+    pub kind: Kind,
+}
+
 /// The templates of one log.
 #[derive(Debug)]
 pub(crate) struct Miner<C> {
     pub entries: Vec<Entry<C>>,
-    signatures: HashMap<u64, u32, Known>,
+    signatures: HashMap<u64, Found, Known>,
     /// Templates by [`identity`].
     texts: HashMap<u64, u32, Known>,
     /// Templates that were made of several texts, with their marks, by kind and
@@ -128,22 +136,32 @@ impl<C: Join> Miner<C> {
     /// The template of a line; `entries[index]` until the next call. The line
     /// begins with a time of `time_len` bytes, which tells nothing.
     #[inline]
-    pub(crate) fn find(&mut self, line: &[u8], time_len: usize) -> u32 {
+    pub(crate) fn find(&mut self, line: &[u8], time_len: usize) -> Found {
         let mut signature = signature(&line[time_len..]);
         // A level is looked for behind a time where none is without.
         signature.hash ^= u64::from(time_len > 0);
-        if let Some(index) = self.signatures.get(&signature.hash) {
-            return *index;
+        if let Some(found) = self.signatures.get(&signature.hash) {
+            return *found;
         }
+        self.find_new(line, time_len, signature)
+    }
+
+    #[cold]
+    fn find_new(&mut self, line: &[u8], time_len: usize, signature: Signature) -> Found {
+        let found = |template: u32, entries: &[Entry<C>]| Found {
+            template,
+            kind: entries[template as usize].kind,
+        };
         if let Some(index) = self.first_sight(line, signature) {
-            return index;
+            return found(index, &self.entries);
         }
         let index = self.learn(line, time_len, signature);
+        let found = found(index, &self.entries);
         if self.signatures.len() >= MAX_SIGNATURES {
             self.signatures.clear();
         }
-        self.signatures.insert(signature.hash, index);
-        index
+        self.signatures.insert(signature.hash, found);
+        found
     }
 
     /// In a flood of lines that are all different, one that is seen for the
@@ -296,19 +314,9 @@ impl<C: Join> Miner<C> {
     /// Joins the templates that are one, as far as is known by now.
     fn bring_together(&mut self) {
         self.learnt = 0;
-        // In canonical order, whatever the order of the lines.
-        let mut order: Vec<usize> = (0..self.entries.len()).collect();
-        order.sort_by(|a, b| {
-            let key = |index: &usize| {
-                let entry = &self.entries[*index];
-                (&entry.exception, entry.kind, &entry.text)
-            };
-            key(a).cmp(&key(b))
-        });
         let mut sets: BTreeMap<(Kind, &str, usize), Vec<usize>> = BTreeMap::new();
-        for index in order {
-            let entry = &self.entries[index];
-            let chunks = entry.text.split(' ').count();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let chunks = memchr::memchr_iter(b' ', entry.text.as_bytes()).count() + 1;
             sets.entry((entry.kind, &entry.exception, chunks))
                 .or_default()
                 .push(index);
@@ -316,7 +324,11 @@ impl<C: Join> Miner<C> {
         let sets: Vec<(Kind, Vec<usize>)> = sets
             .into_iter()
             .filter(|(_, set)| set.len() > 1)
-            .map(|((kind, ..), set)| (kind, set))
+            .map(|((kind, ..), mut set)| {
+                // In canonical order, whatever the order of the lines.
+                set.sort_by(|a, b| self.entries[*a].text.cmp(&self.entries[*b].text));
+                (kind, set)
+            })
             .collect();
         // Where each entry goes: to itself, until it is joined to another.
         let mut into: Vec<usize> = (0..self.entries.len()).collect();
@@ -389,9 +401,9 @@ impl<C: Join> Miner<C> {
             into(index - 1) == Some(index - 1)
         });
         self.signatures
-            .retain(|_, index| match into(*index as usize) {
+            .retain(|_, found| match into(found.template as usize) {
                 Some(into) => {
-                    *index = place[into];
+                    found.template = place[into];
                     true
                 }
                 None => false,
@@ -476,7 +488,8 @@ mod tests {
         };
         let general = |(_, marks): &(u32, Marks)| size_of::<(u32, Marks)>() + size_of_val(&**marks);
         miner.entries.iter().map(entry).sum::<usize>()
-            + (miner.signatures.capacity() + miner.texts.capacity()) * 17
+            + miner.signatures.capacity() * (size_of::<(u64, Found)>() + 1)
+            + miner.texts.capacity() * 17
             + miner.general.values().flatten().map(general).sum::<usize>()
             + miner.seen.capacity() * 8
     }
@@ -501,7 +514,7 @@ mod tests {
             let mut miner = Miner::<Nothing>::new();
             for index in 0..20_000 {
                 let word = word(index);
-                let mut template = miner.find(flood(&word).as_bytes(), 0);
+                let mut template = miner.find(flood(&word).as_bytes(), 0).template;
                 if miner.entries[template as usize].kind.is_error() {
                     template = miner.variant(template, &format!("{word}Error"), &word);
                 }
@@ -561,12 +574,14 @@ mod tests {
     fn in_a_flood_what_comes_twice_is_still_learnt() {
         let mut miner = Miner::<Nothing>::new();
         for index in 0..10_000 {
-            let template = miner.find(format!("{0} did {0}", word(index)).as_bytes(), 0);
+            let template = miner
+                .find(format!("{0} did {0}", word(index)).as_bytes(), 0)
+                .template;
             miner.entries[template as usize].total += 1;
         }
         assert!(!miner.seen.is_empty(), "this is a flood");
         for _ in 0..3 {
-            let template = miner.find(b"orders are stored", 0);
+            let template = miner.find(b"orders are stored", 0).template;
             miner.entries[template as usize].total += 1;
         }
         let stored = miner
@@ -575,7 +590,7 @@ mod tests {
             .find(|entry| entry.text == "orders are stored");
         assert_eq!(stored.map(|entry| entry.total), Some(2));
         // A failure is learnt at first sight.
-        let error = miner.find(b"ERROR the disk is gone", 0);
+        let error = miner.find(b"ERROR the disk is gone", 0).template;
         assert_eq!(miner.entries[error as usize].text, "ERROR the disk is gone");
     }
 }

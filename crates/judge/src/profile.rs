@@ -13,7 +13,7 @@ use crate::kind::Kind;
 use crate::latency;
 pub use crate::latency::Durations;
 use crate::level::Level;
-use crate::miner::Miner;
+use crate::miner::{Found, Miner};
 use crate::signs::Crash;
 use crate::start::Start;
 use crate::timeline::{History, Slice};
@@ -174,6 +174,7 @@ impl Profiler {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     template: u32,
+    kind: Kind,
     ms: Option<i64>,
     bucket: Option<u32>,
     /// How long the request took, as a bin.
@@ -221,7 +222,7 @@ impl Reader {
         self.profile.lines += 1;
         let text = line.text.trim_ascii_end();
         if let Some(open) = self.open {
-            let kind = self.miner.entries[open.template as usize].kind;
+            let kind = open.kind;
             if text.is_empty()
                 || self.trace.continues(text, kind.level)
                 || self.trace.opens_prefixed(text, kind.is_error())
@@ -240,26 +241,29 @@ impl Reader {
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
-        let template = self.miner.find(text, time.map_or(0, |(_, len)| len));
-        if self.miner.entries[template as usize].kind.is_error() {
+        let Found { template, kind } = self.miner.find(text, time.map_or(0, |(_, len)| len));
+        if kind.is_error() {
             self.trace.first_line(text);
         } else {
             self.trace.clear();
         }
+        let request = kind.traffic == Traffic::Request;
         self.open = Some(Open {
             template,
+            kind,
             ms,
             bucket,
-            duration: self.duration(template, text),
+            duration: if request {
+                self.duration(template, text)
+            } else {
+                None
+            },
         });
     }
 
     /// How long a request took, where its line says so.
     fn duration(&mut self, template: u32, text: &[u8]) -> Option<u8> {
         let entry = &mut self.miner.entries[template as usize];
-        if entry.kind.traffic != Traffic::Request {
-            return None;
-        }
         let slot = entry.counts.slot.get_or_insert_with(|| latency::slot(text));
         slot.as_ref()?.read(text).map(latency::bin)
     }
@@ -269,9 +273,7 @@ impl Reader {
         let Some(mut open) = self.open.take() else {
             return;
         };
-        if !self.trace.exception.is_empty()
-            && self.miner.entries[open.template as usize].kind.is_error()
-        {
+        if !self.trace.exception.is_empty() && open.kind.is_error() {
             open.template =
                 self.miner
                     .variant(open.template, &self.trace.exception, &self.trace.frame);
@@ -294,7 +296,7 @@ impl Reader {
         if entry.frame.is_empty() && !self.trace.frame.is_empty() {
             self.trace.frame.clone_into(&mut entry.frame);
         }
-        let kind = entry.kind;
+        let kind = open.kind;
         if kind.traffic == Traffic::Request {
             self.start.end();
         } else {
@@ -440,7 +442,7 @@ impl Reader {
                 before: entry.counts.before,
                 at_start: entry.counts.at_start,
                 spread: entry.counts.spread,
-                cells: entry.counts.cells,
+                cells: entry.counts.cells.into_cells(),
             })
             .collect();
         profile.templates.sort_by(|a, b| {

@@ -48,11 +48,12 @@ pub(crate) fn in_word(byte: u8) -> bool {
 
 /// A block: its bytes, and a bit a byte for those that are part of a word, those
 /// that are digits, and those that are spaces. Bit 0 is the first byte's; what is
-/// beyond the end of the text is zero, and neither.
+/// beyond the end of the text is neither.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// More than a block, so that any of its bytes may be the first of eight.
-    bytes: [u8; 2 * BLOCK_BYTES],
+    /// The block is the second third: the text's last bytes may be read with
+    /// what stands before them, and any of its bytes may be the first of eight.
+    bytes: [u8; 3 * BLOCK_BYTES],
     pub words: u64,
     pub digits: u64,
     pub spaces: u64,
@@ -61,7 +62,7 @@ pub(crate) struct Block {
 impl Default for Block {
     fn default() -> Self {
         Self {
-            bytes: [0; 2 * BLOCK_BYTES],
+            bytes: [0; 3 * BLOCK_BYTES],
             words: 0,
             digits: 0,
             spaces: 0,
@@ -74,39 +75,54 @@ impl Block {
     #[inline]
     pub(crate) fn read(&mut self, text: &[u8], at: usize) {
         let rest = text.get(at..).unwrap_or_default();
-        let Some(bytes) = self.bytes.first_chunk_mut() else {
-            return;
-        };
         if let Some(whole) = rest.first_chunk::<BLOCK_BYTES>() {
-            *bytes = *whole;
-            (self.words, self.digits, self.spaces) = classify(bytes);
+            return self.place(whole, 0);
+        }
+        let missing = BLOCK_BYTES - rest.len();
+        if let Some(last) = text.last_chunk::<BLOCK_BYTES>() {
+            // As one piece, which is faster than so many bytes.
+            self.place(last, missing);
         } else {
-            *bytes = [0; BLOCK_BYTES];
+            let mut bytes = [0; BLOCK_BYTES];
             bytes[..rest.len()].copy_from_slice(rest);
-            (self.words, self.digits, self.spaces) = classify(bytes);
+            self.place(&bytes, 0);
             // The zeros behind the text are no spaces of it.
             self.spaces &= below(rest.len());
         }
     }
 
-    /// Eight bytes from `at` on as a number, the first as the lowest.
+    /// Takes bytes in, of which the first `before` stand before the block.
+    #[inline]
+    fn place(&mut self, bytes: &[u8; BLOCK_BYTES], before: usize) {
+        let before = before % (BLOCK_BYTES + 1);
+        if let Some(own) = self.bytes[BLOCK_BYTES - before..].first_chunk_mut() {
+            *own = *bytes;
+        }
+        let (words, digits, spaces) = classify(bytes);
+        let shift = |bits: u64| bits.checked_shr(before as u32).unwrap_or(0);
+        (self.words, self.digits, self.spaces) = (shift(words), shift(digits), shift(spaces));
+    }
+
+    /// Eight bytes from `at` on as a number, the first as the lowest; what is
+    /// behind the text may be anything.
     #[inline]
     pub(crate) fn load(&self, at: usize) -> u64 {
-        let at = at % BLOCK_BYTES;
+        let at = BLOCK_BYTES + at % BLOCK_BYTES;
         let bytes = self.bytes[at..].first_chunk();
         bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
-    /// The byte at `at`; zero behind the block.
+    /// The byte at `at`.
     #[inline]
     pub(crate) fn byte(&self, at: usize) -> u8 {
-        self.bytes[at % (2 * BLOCK_BYTES)]
+        self.bytes[BLOCK_BYTES + at % BLOCK_BYTES]
     }
 
     /// The bytes from `from` to `to`, both within the block.
     #[inline]
     pub(crate) fn bytes(&self, from: usize, to: usize) -> &[u8] {
-        self.bytes.get(from..to).unwrap_or_default()
+        let block = &self.bytes[BLOCK_BYTES..];
+        block.get(from..to).unwrap_or_default()
     }
 }
 
@@ -196,11 +212,25 @@ mod tests {
 
     #[test]
     fn loads_what_is_there() {
-        let eight = |text: &[u8; 8]| u64::from_le_bytes(*text);
-        assert_eq!(block(b"ab", 0).load(0), eight(b"ab\0\0\0\0\0\0"));
-        assert_eq!(block(b"0123456789", 0).load(1), eight(b"12345678"));
-        assert_eq!(block(b"0123456789", 2).load(6), eight(b"89\0\0\0\0\0\0"));
-        assert_eq!(block(&[b'x'; 90], 0).load(63), u64::from(b'x'));
-        assert_eq!(block(&[b'x'; 90], 0).byte(64), 0);
+        let loaded = |text: &[u8], at: usize, place: usize, len: usize| {
+            let eight = block(text, at).load(place).to_le_bytes();
+            eight[..len].to_vec()
+        };
+        assert_eq!(loaded(b"ab", 0, 0, 2), b"ab");
+        assert_eq!(loaded(b"0123456789", 0, 1, 8), b"12345678");
+        assert_eq!(loaded(b"0123456789", 2, 6, 2), b"89");
+        assert_eq!(loaded(&[b'x'; 90], 0, 63, 1), b"x");
+    }
+
+    #[test]
+    fn the_last_block_of_a_long_text_is_read_with_what_is_before_it() {
+        let text: Vec<u8> = (0..150).map(|place| b"ab 1"[place % 4]).collect();
+        for at in 0..text.len() {
+            let (long, short) = (block(&text, at), block(&text[at..], 0));
+            let bits = |block: &Block| (block.words, block.digits, block.spaces);
+            assert_eq!(bits(&long), bits(&short), "at {at}");
+            let len = (text.len() - at).min(BLOCK_BYTES);
+            assert_eq!(long.bytes(0, len), &text[at..at + len], "at {at}");
+        }
     }
 }

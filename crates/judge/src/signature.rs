@@ -24,8 +24,10 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 const SEED: u64 = 0x2436_f6a8_885a_308d;
 /// Stands for spaces beyond the first.
 const SPACES: u64 = 0xa5a5_1234_0f0f_77e1;
-/// Stands for a word without digits that is longer than a block.
+/// Stands before a word that no block holds whole.
 const LONG_WORD: u64 = 0x5a17_90c3_b1d2_e84f;
+/// Stands for such a word, or for the rest of it, that is a variable.
+const LONG_VARIABLE: u64 = 0x3c6e_f372_fe94_f82b;
 /// Eight bytes at a time are mixed in; the last of a piece, seven at most, with
 /// this and their number above them: no text in UTF-8 has such a byte.
 const END_OF_PIECE: u64 = 0xf8;
@@ -233,14 +235,21 @@ impl Pieces {
     }
 }
 
-/// Hashes a word that fills a block; gives its end.
+/// Hashes a word that no block holds whole; gives where to read on.
 fn hash_long_word(text: &[u8], at: usize, hash: &mut Hash) -> usize {
     let len = text[at..].iter().position(|byte| !scan::in_word(*byte));
     let end = len.map_or(text.len(), |len| at + len);
     let word = &text[at..end];
-    if !word.iter().any(u8::is_ascii_digit) {
+    let kept = mask::digits_of(word).map_or(word.len(), |digits| mask::kept(word, digits));
+    if kept > 0 {
         hash.add(LONG_WORD);
-        hash_bytes(word, hash);
+        hash_bytes(&word[..kept], hash);
+    }
+    if kept < word.len() {
+        hash.add(LONG_VARIABLE);
+        if word.ends_with(b".") {
+            return end - 1;
+        }
     }
     end
 }
@@ -400,6 +409,7 @@ mod tests {
             1 => "[a-z]{1,80}",
             1 => "[0-9]{1,80}",
             1 => "[a-z0-9 .]{1,80}",
+            1 => "[a-z]{50,60}[.-]?[0-9]{0,20}[.]?",
         ]
     }
 

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::frame::{Framer, Line};
 use crate::level::Level;
 use crate::mask;
-use crate::miner::{Join, Miner};
+use crate::miner::{Found, Join, Miner};
 use crate::trace::Trace;
 
 /// Text of the group of all events whose template gave way to others.
@@ -110,7 +110,7 @@ struct Events {
     miner: Miner<Groups>,
     trace: Trace,
     /// Template of the event whose lines are being read.
-    open: Option<u32>,
+    open: Option<Found>,
     /// Group of each event, before groups were joined.
     events: Vec<u32>,
     groups: u32,
@@ -132,7 +132,7 @@ impl Events {
     fn line(&mut self, line: Line<'_>) {
         let text = line.text.trim_ascii_end();
         if let Some(open) = self.open {
-            let kind = self.miner.entries[open as usize].kind;
+            let kind = open.kind;
             if text.is_empty()
                 || self.trace.continues(text, kind.level)
                 || self.trace.opens_prefixed(text, kind.is_error())
@@ -144,21 +144,21 @@ impl Events {
         }
         self.close();
         let time = clock::leading(text);
-        let template = self.miner.find(text, time.map_or(0, |(_, len)| len));
-        if self.miner.entries[template as usize].kind.is_error() {
+        let found = self.miner.find(text, time.map_or(0, |(_, len)| len));
+        if found.kind.is_error() {
             self.trace.first_line(text);
         } else {
             self.trace.clear();
         }
-        self.open = Some(template);
+        self.open = Some(found);
     }
 
     fn close(&mut self) {
-        let Some(mut template) = self.open.take() else {
+        let Some(open) = self.open.take() else {
             return;
         };
-        if !self.trace.exception.is_empty() && self.miner.entries[template as usize].kind.is_error()
-        {
+        let mut template = open.template;
+        if !self.trace.exception.is_empty() && open.kind.is_error() {
             template = self
                 .miner
                 .variant(template, &self.trace.exception, &self.trace.frame);
@@ -167,8 +167,8 @@ impl Events {
     }
 
     fn event(&mut self, text: &[u8]) {
-        let template = self.miner.find(text, 0);
-        self.count(template);
+        let found = self.miner.find(text, 0);
+        self.count(found.template);
     }
 
     fn count(&mut self, template: u32) {

@@ -159,7 +159,8 @@ impl Trace {
 
     fn is_unindented_part(&mut self, line: &[u8], event: Level) -> bool {
         let may = line.first().is_some_and(|byte| may_continue(*byte));
-        if may && STARTS.iter().any(|start| line.starts_with(start)) {
+        let starts = |start: &&[u8]| start.first() == line.first() && line.starts_with(start);
+        if may && STARTS.iter().any(starts) {
             if line.starts_with(b"goroutine ") {
                 self.mode = Mode::Go;
             }

@@ -1,0 +1,199 @@
+//! A template's counts by bucket, in few bytes.
+//!
+//! A log has thousands of templates and a window has a hundred buckets: as
+//! numbers of fixed width the counts would be most of a profiler's memory, and
+//! would grow for as long as the window does. Nearly all are small, so they are
+//! kept as LEB128 numbers. The bucket that is being counted stands by itself:
+//! nearly every event is counted without a look at the others.
+
+use crate::counts::Cell;
+
+/// Counts by bucket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cells {
+    /// What the bucket of the last event counts; nothing before the first.
+    last: Cell,
+    /// The highest bucket in `packed`.
+    highest: u32,
+    /// The others, by rising bucket: how far it is from the one before, events,
+    /// episodes.
+    packed: Vec<u8>,
+}
+
+impl Cells {
+    /// Counts an event, which may begin an episode.
+    #[inline]
+    pub(crate) fn add(&mut self, bucket: u32, begins: bool) {
+        if self.last.bucket != bucket || self.last.count == 0 {
+            self.turn_to(bucket);
+        }
+        self.last.count = self.last.count.saturating_add(1);
+        self.last.episodes = self.last.episodes.saturating_add(u32::from(begins));
+    }
+
+    #[cold]
+    fn turn_to(&mut self, bucket: u32) {
+        let last = std::mem::replace(
+            &mut self.last,
+            Cell {
+                bucket,
+                ..Cell::default()
+            },
+        );
+        self.put(last);
+    }
+
+    /// Packs a cell.
+    fn put(&mut self, cell: Cell) {
+        if cell.count == 0 {
+            return;
+        }
+        if self.packed.is_empty() || cell.bucket > self.highest {
+            self.append(cell);
+            return;
+        }
+        // A time that went back: seldom.
+        let mut cells: Vec<Cell> = unpacked(&self.packed).collect();
+        match cells.binary_search_by_key(&cell.bucket, |own| own.bucket) {
+            Ok(at) => {
+                cells[at].count = cells[at].count.saturating_add(cell.count);
+                cells[at].episodes = cells[at].episodes.saturating_add(cell.episodes);
+            }
+            Err(at) => cells.insert(at, cell),
+        }
+        self.packed.clear();
+        self.highest = 0;
+        for cell in cells {
+            self.append(cell);
+        }
+    }
+
+    fn append(&mut self, cell: Cell) {
+        for number in [cell.bucket - self.highest, cell.count, cell.episodes] {
+            write(&mut self.packed, number);
+        }
+        self.highest = cell.bucket;
+    }
+
+    /// Adds another template's counts.
+    pub(crate) fn join(&mut self, other: Self) {
+        for cell in other.into_cells() {
+            self.put(cell);
+        }
+    }
+
+    /// The cells, by rising bucket.
+    pub(crate) fn into_cells(mut self) -> Vec<Cell> {
+        let last = std::mem::take(&mut self.last);
+        self.put(last);
+        // As many as there are, so that no room is kept for more.
+        let mut cells = Vec::with_capacity(unpacked(&self.packed).count());
+        cells.extend(unpacked(&self.packed));
+        cells
+    }
+
+    /// Events and episodes, over all buckets.
+    pub(crate) fn sums(&self) -> (u64, u64) {
+        unpacked(&self.packed)
+            .chain([self.last])
+            .fold((0, 0), |(events, episodes), cell| {
+                (
+                    events + u64::from(cell.count),
+                    episodes + u64::from(cell.episodes),
+                )
+            })
+    }
+}
+
+fn unpacked(packed: &[u8]) -> impl Iterator<Item = Cell> {
+    let (mut rest, mut bucket) = (packed, 0);
+    std::iter::from_fn(move || {
+        bucket += read(&mut rest)?;
+        Some(Cell {
+            bucket,
+            count: read(&mut rest)?,
+            episodes: read(&mut rest)?,
+        })
+    })
+}
+
+/// Seven bits a byte, the lowest first; the eighth says that more follow.
+fn write(packed: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        packed.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    packed.push(number as u8);
+}
+
+fn read(rest: &mut &[u8]) -> Option<u32> {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (byte, tail) = rest.split_first()?;
+        *rest = tail;
+        number |= u32::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+        shift += 7;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plain(cells: Cells) -> Vec<(u32, u32, u32)> {
+        let cells = cells.into_cells();
+        let numbers = |cell: Cell| (cell.bucket, cell.count, cell.episodes);
+        cells.into_iter().map(numbers).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn counts_what_is_added_in_whatever_order(
+            events in prop::collection::vec((0..9_u32, any::<bool>()), 0..60),
+            others in prop::collection::vec((0..300_u32, any::<bool>()), 0..60),
+        ) {
+            let (mut cells, mut other) = (Cells::default(), Cells::default());
+            let mut expected: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+            for (to, events) in [(&mut cells, &events), (&mut other, &others)] {
+                for (bucket, begins) in events {
+                    to.add(*bucket, *begins);
+                    let cell = expected.entry(*bucket).or_default();
+                    *cell = (cell.0 + 1, cell.1 + u32::from(*begins));
+                }
+            }
+            cells.join(other);
+            let sums = expected.values().fold((0, 0), |sums, cell| {
+                (sums.0 + u64::from(cell.0), sums.1 + u64::from(cell.1))
+            });
+            prop_assert_eq!(cells.sums(), sums);
+            let expected: Vec<_> = expected.into_iter().map(|(b, (c, e))| (b, c, e)).collect();
+            prop_assert_eq!(plain(cells), expected);
+        }
+
+        #[test]
+        fn any_number_is_read_as_it_was_written(numbers in prop::collection::vec(any::<u32>(), 0..9)) {
+            let mut packed = Vec::new();
+            for number in &numbers {
+                write(&mut packed, *number);
+            }
+            let mut rest = &packed[..];
+            let read: Vec<u32> = std::iter::from_fn(|| read(&mut rest)).collect();
+            prop_assert_eq!(read, numbers);
+        }
+    }
+
+    #[test]
+    fn a_window_of_counts_takes_few_bytes() {
+        let mut cells = Cells::default();
+        for event in 0..128 * 100 {
+            cells.add(event / 100, event % 10 == 0);
+        }
+        assert!(cells.packed.len() <= 3 * 128, "{}", cells.packed.len());
+    }
+}
