@@ -16,7 +16,7 @@ use crate::level::Level;
 use crate::miner::{Found, Miner};
 use crate::signs::Crash;
 use crate::start::Start;
-use crate::timeline::{History, Slice};
+use crate::timeline::{History, Places, Slice};
 use crate::trace::Trace;
 
 /// How a log is read.
@@ -197,6 +197,7 @@ struct Reader {
     /// The slice of the course that is being read, and its last event.
     slice: u32,
     slice_ends_with: u64,
+    places: Places,
     profile: Profile,
 }
 
@@ -214,6 +215,7 @@ impl Reader {
             start: Start::default(),
             slice: 0,
             slice_ends_with: 0,
+            places: Places::default(),
             profile: Profile::default(),
         }
     }
@@ -358,7 +360,7 @@ impl Reader {
             requests: u64::from(request),
             server_errors: u64::from(request && kind.status_class == 5),
         };
-        self.profile.history.add(ms, what);
+        self.profile.history.add(ms, what, &mut self.places);
     }
 
     /// Counts a request or a failure over all templates.

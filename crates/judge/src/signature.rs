@@ -114,7 +114,9 @@ fn hash_words(text: &[u8], hash: Hash, status: &mut Status) -> Hash {
             pieces.end(&block, left);
             return pieces.hash;
         }
-        pieces.leave_out_spaces(&block, cut);
+        if pieces.extra_spaces != 0 {
+            pieces.leave_out_spaces(&block, cut);
+        }
         while pieces.from + 8 <= cut {
             pieces.hash.add(block.load(pieces.from));
             pieces.from += 8;

@@ -12,6 +12,9 @@ pub(crate) fn is_method(word: &[u8]) -> bool {
     )
 }
 
+/// More bytes than a method has.
+const MAX_METHOD_BYTES: usize = 8;
+
 /// Whether a key holds an HTTP status.
 pub(crate) fn is_status_key(key: &[u8]) -> bool {
     key_is(
@@ -90,9 +93,9 @@ impl Status {
         if text[at] < b'2' || !is_alone(text, at) {
             return false;
         }
-        while !self.method && self.looked_at < at {
-            self.method = starts_method(text, self.looked_at);
-            self.looked_at += 1;
+        if !self.method && self.looked_at < at {
+            self.method = names_method(text, self.looked_at, at);
+            self.looked_at = at;
         }
         self.method
     }
@@ -151,11 +154,15 @@ fn is_column(text: &[u8], at: usize) -> bool {
     text[..at].ends_with(b"| ") && text[at + 3..].starts_with(b" |")
 }
 
-fn starts_method(text: &[u8], at: usize) -> bool {
-    if !matches!(text[at], b'G' | b'P' | b'D' | b'H' | b'O') || at > 0 && in_word(text[at - 1]) {
-        return false;
-    }
-    let rest = &text[at..text.len().min(at + 8)];
-    let len = rest.iter().position(|byte| !in_word(*byte));
-    len.is_some_and(|len| is_method(&rest[..len]))
+/// Whether a method is named in the text from `from` to `to`.
+fn names_method(text: &[u8], from: usize, to: usize) -> bool {
+    // Each of them has one of these letters, and few lines do.
+    memchr::memchr2_iter(b'T', b'D', &text[from..to]).any(|at| {
+        let (head, tail) = text.split_at(from + at);
+        let start = head.iter().rev().take(MAX_METHOD_BYTES);
+        let start = head.len() - start.take_while(|byte| in_word(**byte)).count();
+        let end = tail.iter().take(MAX_METHOD_BYTES);
+        let end = head.len() + end.take_while(|byte| in_word(**byte)).count();
+        is_method(&text[start..end])
+    })
 }

@@ -76,7 +76,7 @@ pub struct History {
 
 impl History {
     /// Counts an event.
-    pub(crate) fn add(&mut self, ms: i64, what: Slice) {
+    pub(crate) fn add(&mut self, ms: i64, what: Slice, places: &mut Places) {
         if self.slice_ms == 0 {
             self.slice_ms = MIN_SLICE_MS;
         }
@@ -91,18 +91,35 @@ impl History {
             slice.add(what);
             return;
         }
-        self.insert(ms.div_euclid(self.slice_ms), what);
+        let index = ms.div_euclid(slice_ms);
+        let place = &mut places.0[index.rem_euclid(PLACES) as usize];
+        if let Some((own, slice)) = self.slices.get_mut(usize::from(*place))
+            && *own == index
+        {
+            slice.add(what);
+            return;
+        }
+        if let Some(at) = self.insert(index, what) {
+            *place = u8::try_from(at).unwrap_or_default();
+        }
         while self.span() > MAX_SPAN && self.slice_ms < MAX_SLICE_MS {
             self.widen(self.slice_ms * 2);
         }
     }
 
-    fn insert(&mut self, index: i64, what: Slice) {
+    /// Counts in a slice, and says which; none when there is no room for it.
+    fn insert(&mut self, index: i64, what: Slice) -> Option<usize> {
         match self.slices.binary_search_by_key(&index, |slice| slice.0) {
-            Ok(at) => self.slices[at].1.add(what),
+            Ok(at) => {
+                self.slices[at].1.add(what);
+                Some(at)
+            }
             // Further away than the widest slices reach: a clock gone wrong.
-            Err(_) if self.slices.len() >= 2 * MAX_SLICES => {}
-            Err(at) => self.slices.insert(at, (index, what)),
+            Err(_) if self.slices.len() >= 2 * MAX_SLICES => None,
+            Err(at) => {
+                self.slices.insert(at, (index, what));
+                Some(at)
+            }
         }
     }
 
@@ -121,6 +138,21 @@ impl History {
         for (index, slice) in slices {
             self.insert(index.div_euclid(factor.max(1)), slice);
         }
+    }
+}
+
+/// Places remembered: a power of two, so that none is divided for.
+const PLACES: i64 = 256;
+
+/// Where slices were found last, by the last bits of their number: in a log
+/// whose times jump, looking for one would cost more than counting in it. A
+/// place may be out of date; whoever looks there sees whether it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Places([u8; PLACES as usize]);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self([0; PLACES as usize])
     }
 }
 
@@ -218,18 +250,34 @@ mod tests {
 
     #[test]
     fn a_history_never_has_more_slices_than_a_picture() {
-        let mut history = History::default();
+        let (mut history, mut places) = (History::default(), Places::default());
         for second in 0..100_000 {
-            history.add(second * 1_000, ONE);
+            history.add(second * 1_000, ONE, &mut places);
         }
         assert!(history.slices.len() <= MAX_SLICES);
         let events: u64 = history.slices.iter().map(|slice| slice.1.events).sum();
         assert_eq!(events, 100_000, "nothing is lost as it widens");
         // Clocks that jump to the ends of time.
         for ms in [i64::MIN, i64::MAX, 0, -1, i64::MAX / 2] {
-            history.add(ms, ONE);
+            history.add(ms, ONE, &mut places);
             assert!(history.slices.len() <= 2 * MAX_SLICES);
         }
+    }
+
+    #[test]
+    fn times_that_jump_count_as_those_in_order_do() {
+        let (mut jumping, mut in_order) = (History::default(), History::default());
+        let mut places = Places::default();
+        let times = (0..5_000).map(|at| at * 7_919 % 3_600 * 1_000);
+        for ms in times.clone() {
+            jumping.add(ms, ONE, &mut places);
+        }
+        let mut times: Vec<i64> = times.collect();
+        times.sort_unstable();
+        for ms in times {
+            in_order.add(ms, ONE, &mut Places::default());
+        }
+        assert_eq!(jumping, in_order);
     }
 
     #[test]
@@ -237,8 +285,9 @@ mod tests {
         let mut evidence = Evidence::default();
         let log = |from: i64| {
             let mut profile = crate::Profile::default();
+            let mut places = Places::default();
             for second in from..from + 10 {
-                profile.history.add(second * 1_000, ONE);
+                profile.history.add(second * 1_000, ONE, &mut places);
             }
             crate::evidence::LogProfile {
                 pod: "p".into(),
