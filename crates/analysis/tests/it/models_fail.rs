@@ -49,12 +49,15 @@ async fn always(rule: Rule, model: &str) -> (Server, Explained) {
     (server, explained)
 }
 
-#[tokio::test]
-async fn each_kind_of_trouble_is_told_apart_and_the_judge_decides() {
+/// What happens, how the opinion is missing, and requests that it takes.
+type Trouble = (&'static str, Rule, MissingKind, usize);
+
+/// The provider does not answer as it should.
+fn refusals() -> Vec<Trouble> {
     use MissingKind::*;
-    let now = &[("retry-after", "0")];
+    let now: &[(&str, &str)] = &[("retry-after", "0")];
     let large = "x".repeat(2 << 20);
-    for (what, rule, kind, calls) in [
+    vec![
         ("retired", Rule::new(Answer::Retired), Retired, 1),
         ("a wrong key", Rule::new(Answer::EchoKey), KeyRefused, 1),
         ("401", Rule::new(Answer::Status(401)), KeyRefused, 1),
@@ -120,6 +123,13 @@ async fn each_kind_of_trouble_is_told_apart_and_the_judge_decides() {
             ProviderError,
             1,
         ),
+    ]
+}
+
+/// The model says what cannot be used.
+fn nonsense() -> Vec<Trouble> {
+    use MissingKind::Unreadable;
+    vec![
         (
             "prose",
             Rule::new(Answer::text("I would promote.")),
@@ -139,7 +149,12 @@ async fn each_kind_of_trouble_is_told_apart_and_the_judge_decides() {
             Unreadable,
             2,
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn each_kind_of_trouble_is_told_apart_and_the_judge_decides() {
+    for (what, rule, kind, calls) in refusals().into_iter().chain(nonsense()) {
         for model in [GEMINI, OPENAI] {
             let (server, explained) = always(rule.clone(), model).await;
             let (missing_kind, why) = missing(&explained);
