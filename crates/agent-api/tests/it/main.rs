@@ -43,7 +43,20 @@ fn http() -> reqwest::Client {
         .unwrap()
 }
 
+/// Keeps every event of `tracing` awake for the test that captures them: a
+/// place in the code that is first passed while nobody listens, just as another
+/// thread begins to, may stay silent for the whole process.
+fn listen() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry())
+            .expect("nobody else listens");
+    });
+}
+
+/// Every client of the tests is made here.
 fn http_builder(roots: rustls::RootCertStore) -> reqwest::ClientBuilder {
+    listen();
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let tls = rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
