@@ -75,6 +75,8 @@ pub(crate) fn template(line: &str) -> String {
         mask_into(line, &mut text);
     }
     clip(&mut text);
+    // It may be kept for as long as the log is read.
+    text.shrink_to_fit();
     text
 }
 
