@@ -2,8 +2,9 @@
 //!
 //! Bursts break every count test: one cause that is logged ten times is not
 //! ten errors. What bursts stable shows are measured, of stable alone (a sparse
-//! canary has none to estimate), and both arms' counts are divided by it; where
-//! stable shows too few to measure, episodes are counted instead.
+//! canary has none to estimate), and both arms' counts are divided by it: by how
+//! its pods differ within a bucket where there are several, else by how buckets
+//! differ. Where stable shows too few to measure, episodes are counted instead.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ use crate::strata::{Counts, Errors, MEASURES, Measure, Stratum};
 const MIN_EPISODES: u64 = 5;
 /// Buckets of stable from which the spread between them is an estimate.
 const MIN_BUCKETS: u32 = 6;
+/// Degrees of freedom from which the spread between pods is an estimate.
+const MIN_FREEDOM: u32 = 8;
 /// Errors of the canary from which its own dispersion is more than sparseness.
 const MIN_OWN_ERRORS: u64 = 20;
 /// Dispersion of slow requests and of what is said, where there are too few
@@ -40,6 +43,20 @@ pub(crate) struct Dispersion([Option<f64>; MEASURES]);
 impl Dispersion {
     pub(crate) fn new(buckets: &BTreeMap<u32, Stratum>, unit: ExposureUnit) -> Self {
         Self(ALL.map(|measure| estimate(buckets, unit, measure)))
+    }
+
+    /// Errors and 5xx by how they differ between stable's pods, where it has
+    /// enough of them.
+    pub(crate) fn between_pods(mut self, pods: &Pods) -> Self {
+        for (measure, column) in [
+            (Measure::Errors, ERRORS),
+            (Measure::ServerErrors, SERVER_ERRORS),
+        ] {
+            if let Some(dispersion) = pods.dispersion(column) {
+                self.0[measure as usize] = Some(dispersion);
+            }
+        }
+        self
     }
 
     /// Of logs without a common time: the parts of a log take the place of
@@ -106,6 +123,70 @@ fn estimate(buckets: &BTreeMap<u32, Stratum>, unit: ExposureUnit, measure: Measu
     Some(pearson(buckets, unit, measure, rate, exposed_buckets))
 }
 
+/// Columns of [`Pods`].
+const REQUESTS: usize = 0;
+const ERRORS: usize = 1;
+const SERVER_ERRORS: usize = 2;
+
+/// What each of stable's pods counts in each bucket: requests, errors, 5xx.
+///
+/// Within a bucket, errors fall on the pods by their requests; that one gets
+/// more of them is what a burst in a single pod does, and the canary is one pod
+/// more. What befalls all pods at once changes no share. A window of ten
+/// buckets shows ten sums and no more, but with four pods thirty ways in which
+/// they differ: the estimate varies far less.
+#[derive(Debug, Default)]
+pub(crate) struct Pods<'a>(BTreeMap<u32, BTreeMap<&'a str, [u64; 3]>>);
+
+impl<'a> Pods<'a> {
+    /// An arm's pods in the complete buckets.
+    pub(crate) fn new(arm: &'a ArmEvidence, complete: u32) -> Self {
+        let mut buckets: BTreeMap<u32, BTreeMap<&str, [u64; 3]>> = BTreeMap::new();
+        for log in &arm.logs {
+            let tallies = log.profile.tallies.iter();
+            for tally in tallies.filter(|tally| tally.bucket < complete) {
+                let pods = buckets.entry(tally.bucket).or_default();
+                let own = pods.entry(&log.pod).or_default();
+                own[REQUESTS] += tally.requests;
+                own[ERRORS] += tally.errors;
+                own[SERVER_ERRORS] += tally.server_errors;
+            }
+        }
+        Self(buckets)
+    }
+
+    /// Pearson's χ² over its degrees of freedom, of the pods within buckets;
+    /// `None` where they are too few to tell.
+    fn dispersion(&self, column: usize) -> Option<f64> {
+        let (mut sum, mut freedom, mut total) = (0.0, 0_u32, 0);
+        for pods in self.0.values() {
+            let exposed = |pod: &[u64; 3]| match pod[REQUESTS] {
+                0 => 0,
+                requests => requests.max(pod[column]),
+            };
+            let count: u64 = pods.values().map(|pod| pod[column]).sum();
+            let exposure: u64 = pods.values().map(exposed).sum();
+            let fails_unserved = |pod: &[u64; 3]| exposed(pod) == 0 && pod[column] > 0;
+            if pods.values().any(fails_unserved) {
+                // It fails without serving: its errors are not among requests.
+                return None;
+            }
+            if count == 0 {
+                continue;
+            }
+            total += count;
+            for pod in pods.values().filter(|pod| exposed(pod) > 0) {
+                let expected = count as f64 * exposed(pod) as f64 / exposure as f64;
+                sum += (pod[column] as f64 - expected).powi(2) / expected;
+                freedom += 1;
+            }
+            freedom -= 1;
+        }
+        let enough = total >= MIN_EPISODES && freedom >= MIN_FREEDOM;
+        enough.then(|| (sum / f64::from(freedom)).max(1.0))
+    }
+}
+
 fn total_errors(arm: &ArmEvidence) -> u64 {
     let logs = arm.logs.iter().map(|log| &log.profile.course);
     logs.flat_map(Course::errors_by_part).sum()
@@ -153,5 +234,62 @@ fn exposed(counts: &Counts, unit: ExposureUnit, measure: Measure) -> f64 {
     match measure {
         Measure::Slow | Measure::SlowTail => counts.timed as f64,
         _ => counts.served(unit).max(counts.of(measure).count) as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::LogProfile;
+    use crate::profile::{Profile, Tally};
+
+    /// Four pods of a hundred requests in each bucket.
+    fn pods(buckets: u32, errors: impl Fn(u32, u32) -> u64) -> ArmEvidence {
+        let log = |pod: u32| LogProfile {
+            pod: format!("pod-{pod}"),
+            container: String::new(),
+            previous: false,
+            profile: Profile {
+                tallies: (0..buckets)
+                    .map(|bucket| Tally {
+                        bucket,
+                        requests: 100,
+                        errors: errors(bucket, pod),
+                        ..Tally::default()
+                    })
+                    .collect(),
+                ..Profile::default()
+            },
+        };
+        ArmEvidence {
+            logs: (0..4).map(log).collect(),
+            ..ArmEvidence::default()
+        }
+    }
+
+    fn of(arm: &ArmEvidence) -> Option<f64> {
+        Pods::new(arm, 128).dispersion(ERRORS)
+    }
+
+    #[test]
+    fn a_burst_in_one_pod_is_dispersion_and_one_in_all_pods_is_none() {
+        let alone = pods(10, |bucket, pod| if pod == bucket % 4 { 20 } else { 0 });
+        assert!(of(&alone).is_some_and(|dispersion| dispersion > 10.0));
+        let all = pods(10, |bucket, _| if bucket == 4 { 80 } else { 1 });
+        assert_eq!(of(&all), Some(1.0));
+    }
+
+    #[test]
+    fn what_is_too_little_to_tell_gives_no_estimate() {
+        assert_eq!(of(&pods(2, |_, _| 3)), None, "six degrees of freedom");
+        assert_eq!(of(&pods(10, |_, _| 0)), None, "no error");
+        let mut one = pods(10, |_, _| 3);
+        one.logs.truncate(1);
+        assert_eq!(of(&one), None, "a single pod");
+        let mut idle = pods(10, |_, _| 3);
+        for tally in &mut idle.logs[0].profile.tallies {
+            tally.requests = 0;
+        }
+        assert_eq!(of(&idle), None, "a pod that fails without serving");
     }
 }

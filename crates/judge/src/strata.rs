@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::access::Traffic;
-use crate::dispersion::Dispersion;
+use crate::dispersion::{Dispersion, Pods};
 use crate::evidence::{ArmEvidence, Evidence};
 use crate::judgement::ExposureUnit;
 use crate::level::Level;
@@ -151,7 +151,13 @@ impl Strata {
         let dispersion = if by_parts {
             Dispersion::of_parts(&evidence.stable, &evidence.canary)
         } else {
-            Dispersion::new(&all, unit)
+            let dispersion = Dispersion::new(&all, unit);
+            // What is ignored is taken off sums, and not off each pod's.
+            if unit == ExposureUnit::Requests && table.ignored.is_empty() {
+                dispersion.between_pods(&Pods::new(&evidence.stable, complete))
+            } else {
+                dispersion
+            }
         };
         Self {
             unit,
