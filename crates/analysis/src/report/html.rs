@@ -7,6 +7,7 @@
 
 mod chart;
 mod escape;
+mod models;
 mod tables;
 
 use std::fmt::{self, Write as _};
@@ -76,16 +77,21 @@ fn write(out: &mut String, page: &Page<'_>) -> fmt::Result {
     compared(out, page)?;
     tables::findings(out, "Vetoes", &verdict.judgement.vetoes)?;
     tables::findings(out, "What differs", &verdict.judgement.findings)?;
+    models::write(out, verdict)?;
     over_time(out, page)?;
     tables::gates(out, page)?;
     tables::ignored(out, &verdict.judgement.ignored)?;
     left_out(out, verdict)?;
     tables::policy(out, page.policy)?;
+    let again = if verdict.explained.opinions.is_empty() {
+        "No model was asked; the same logs and policy give this page again"
+    } else {
+        "The same logs, policy and opinions give this page again"
+    };
     writeln!(
         out,
-        "</main>\n<footer><p>Made by {} from what both versions logged. No model was asked; the same logs and \
-         policy give this page again, byte for byte. Secrets in log lines are masked as ***.</p></footer>\n\
-         </body>\n</html>",
+        "</main>\n<footer><p>Made by {} from what both versions logged. {again}, byte for byte. Secrets in log \
+         lines are masked as ***.</p></footer>\n</body>\n</html>",
         safe(page.made_by, MAX_TEXT_BYTES)
     )
 }

@@ -9,6 +9,7 @@ use super::words::{
 };
 use crate::decide::Verdict;
 use crate::message::{count, one_line};
+use crate::opinion::Answer;
 use crate::policy_file::PolicyFile;
 
 /// Findings that a page shows; the rest is counted.
@@ -16,6 +17,9 @@ const MAX_FINDINGS: usize = 20;
 
 /// Entries of what was left out that a page shows.
 const MAX_LEFT_OUT: usize = 20;
+
+/// Opinions that a page shows: as many as may vote, and what a file adds.
+const MAX_OPINIONS: usize = 20;
 
 /// The longest line of log text on a page, in bytes.
 const MAX_LINE_BYTES: usize = 400;
@@ -55,6 +59,7 @@ fn write(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
         gate.holds && !gate.fired
     })?;
     section(out, "Findings", &judgement.findings)?;
+    models(out, verdict)?;
     ignored(out, verdict)?;
     left_out(out, verdict)
 }
@@ -129,6 +134,53 @@ fn gate_line(out: &mut String, gate: &Gate) -> std::fmt::Result {
         gate_value(gate.kind, gate.canary_count, gate.canary_rate),
         gate_value(gate.kind, gate.stable_count, gate.stable_rate),
         gate_difference(gate),
+    )
+}
+
+/// What models say; nothing where none was to be asked.
+fn models(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    let explained = &verdict.explained;
+    if explained.opinions.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nModels")?;
+    let line = |text: &str| one_line(text, MAX_LINE_BYTES);
+    for opinion in explained.opinions.iter().take(MAX_OPINIONS) {
+        let name = line(&opinion.model);
+        let view = match &opinion.answer {
+            Answer::View(view) => view,
+            Answer::Missing(missing) => {
+                writeln!(out, "  {name} gave no opinion: {}", line(&missing.why))?;
+                continue;
+            }
+        };
+        let would = if view.promote {
+            "would promote"
+        } else {
+            "objects"
+        };
+        let cites = match view.cited.join(" ").as_str() {
+            "" => String::new(),
+            ids => line(&format!(", citing {ids}")),
+        };
+        writeln!(out, "  {name} {would}, {} % sure{cites}", view.confidence)?;
+        for (what, said) in [
+            ("says", &view.analysis),
+            ("cause", &view.root_cause),
+            ("mend", &view.remediation),
+        ] {
+            if !said.is_empty() {
+                writeln!(out, "    {what}: {}", line(said))?;
+            }
+        }
+    }
+    let spent = explained.spent;
+    writeln!(
+        out,
+        "  asking took {} calls, {} tokens, {} ms",
+        spent.calls,
+        count(spent.tokens),
+        count(spent.took_ms)
     )
 }
 

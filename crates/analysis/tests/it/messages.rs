@@ -267,3 +267,21 @@ fn the_page() {
       canary web-3/web: no answer within 15 s
     ");
 }
+
+#[test]
+fn the_page_says_what_models_say() {
+    let mut verdict: Verdict = alone(broken(), &gathered());
+    verdict.explained.opinions = crate::pages::opinions("one\ntwo");
+    verdict.explained.spent.calls = 2;
+    verdict.explained.spent.tokens = 1_234;
+    let page = report::text(&verdict);
+    let (_, models) = page.split_once("\nModels\n").expect("a section");
+    insta::assert_snapshot!(models, @r#"
+    one two objects, 85 % sure, citing one two
+      says: one two
+      cause: one two
+      mend: one two
+    one two gave no opinion: one two
+    asking took 2 calls, 1,234 tokens, 0 ms
+    "#);
+}

@@ -27,11 +27,15 @@ pub(crate) async fn serve(script: Script) -> Server {
 }
 
 pub(crate) fn explainer(server: &Server) -> Explainer {
+    with_key(server, KEY)
+}
+
+pub(crate) fn with_key(server: &Server, key: &str) -> Explainer {
     let mut config = ModelsConfig::default();
     config.gemini.base_url = Some(server.url());
-    config.gemini.key = Secret::new(KEY);
+    config.gemini.key = Secret::new(key);
     config.openai.base_url = Some(server.openai_url());
-    config.openai.key = Secret::new(KEY);
+    config.openai.key = Secret::new(key);
     let client = outbound::client(&Outbound::default()).expect("a client");
     Explainer::new(&config, client).expect("addresses")
 }

@@ -2,6 +2,7 @@
 
 use analysis::Verdict;
 use analysis::decide::alone;
+use analysis::opinion::{Answer, Missing, MissingKind, Opinion, View};
 use analysis::policy_file::{self, PolicyFile};
 use analysis::report::{self, Page};
 use judge::Decision;
@@ -22,6 +23,31 @@ fn page(verdict: &Verdict, evidence: &Evidence, policy: &PolicyFile) -> String {
         policy,
         made_by: "canary-judge 1.2.3",
     })
+}
+
+/// A view and a missing one, every text of them this.
+pub(crate) fn opinions(text: &str) -> Vec<Opinion> {
+    let view = View {
+        promote: false,
+        confidence: 85,
+        analysis: text.into(),
+        root_cause: text.into(),
+        remediation: text.into(),
+        cited: vec![text.into()],
+    };
+    let missing = Missing {
+        kind: MissingKind::Retired,
+        why: text.into(),
+    };
+    let opinion = |answer| Opinion {
+        model: text.into(),
+        took_ms: 7,
+        answer,
+    };
+    vec![
+        opinion(Answer::View(view)),
+        opinion(Answer::Missing(missing)),
+    ]
 }
 
 fn hostile() -> String {
@@ -48,6 +74,7 @@ fn hostile() -> String {
     });
     let mut verdict = alone(judgement, &gathered);
     verdict.message = format!("canary aborted: {HOSTILE}");
+    verdict.explained.opinions = opinions(HOSTILE);
     let mut policy = policy_file::parse(
         "[[ignore]]\ntemplate = \"0123456789\"\nreason = \"r\"\nuntil = 2026-12-31\n",
         jiff::civil::date(2026, 1, 1),
