@@ -1,8 +1,8 @@
 //! What models said, as users of the Go plugin read it in metadata.
 
-use analysis::Explained;
-use analysis::opinion::{Answer, Opinion, Spent, View};
-use serde_json::{Value, json};
+use analysis::opinion::{Opinion, Spent, View};
+use analysis::{Explained, ModelResult};
+use serde_json::json;
 
 use crate::words::shorten;
 
@@ -10,30 +10,21 @@ use crate::words::shorten;
 /// most so many bytes.
 pub(super) fn results(explained: &Explained, text_bytes: usize) -> String {
     let opinions = explained.opinions.iter();
-    Value::Array(opinions.map(|o| result(o, text_bytes)).collect()).to_string()
+    let results: Vec<_> = opinions.map(|o| result(o, text_bytes)).collect();
+    // Texts and numbers always serialise.
+    serde_json::to_string(&results).unwrap_or_default()
 }
 
-fn result(opinion: &Opinion, text_bytes: usize) -> Value {
-    let short = |text: &str| shorten(text, text_bytes);
-    let name = short(&opinion.model);
-    match &opinion.answer {
-        Answer::View(view) => json!({
-            "modelName": name,
-            "analysis": short(&view.analysis),
-            "rootCause": short(&view.root_cause),
-            "remediation": short(&view.remediation),
-            "promote": view.promote,
-            "confidence": view.confidence,
-            "executionTimeMs": opinion.took_ms,
-            "error": null,
-        }),
-        Answer::Missing(missing) => json!({
-            "modelName": name,
-            "promote": false,
-            "confidence": 0,
-            "executionTimeMs": opinion.took_ms,
-            "error": short(&missing.why),
-        }),
+fn result(opinion: &Opinion, text_bytes: usize) -> ModelResult {
+    let short = |text: String| shorten(&text, text_bytes);
+    let whole = ModelResult::from(opinion);
+    ModelResult {
+        model_name: short(whole.model_name),
+        analysis: short(whole.analysis),
+        root_cause: short(whole.root_cause),
+        remediation: short(whole.remediation),
+        error: whole.error.map(short),
+        ..whole
     }
 }
 
