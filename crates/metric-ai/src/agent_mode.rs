@@ -10,7 +10,8 @@ use std::time::Duration;
 use agent_api::{AgentError, Client, Context, ModelResult, Request, Response, Verdict};
 use analysis::message::one_line;
 use analysis::opinion::{Answer, Missing, MissingKind, Opinion, Spent, View};
-use analysis::{Earlier, Explained};
+use analysis::{Earlier, Explained, Request as AnalysisRequest};
+use jiff::Timestamp;
 use judge::Decision;
 use judge::redact::redact;
 
@@ -34,6 +35,8 @@ pub struct Question {
     pub request: Request,
     /// The longest that the answer may take.
     pub limit: Duration,
+    /// Which Rollout says when its steps end; `None` where nothing depends on it.
+    pub rollout: Option<AnalysisRequest>,
 }
 
 /// What is known of the canary that the agent is asked about.
@@ -63,6 +66,30 @@ impl Subject {
                 ..self.context
             },
         }
+    }
+}
+
+/// What is known before the agent is asked: a background run must know when the
+/// rollout's steps end before it waits for anybody.
+pub fn before_asking(last_step_end: Option<Timestamp>) -> Seen {
+    let missing = "the agent is about to be asked";
+    Seen {
+        decision: Decision::Inconclusive,
+        confidence: 0,
+        message: missing.to_owned(),
+        report: String::new(),
+        root_cause: None,
+        missing: Some(missing.to_owned()),
+        retry_after: Some(Duration::ZERO),
+        fired: false,
+        stable_gone: false,
+        no_data: false,
+        findings: 0,
+        explained: Explained::default(),
+        rationale: String::new(),
+        agent: None,
+        earlier: Earlier::default(),
+        last_step_end,
     }
 }
 

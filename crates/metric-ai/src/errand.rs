@@ -18,6 +18,7 @@ use crate::looks::Identity;
 use crate::operator::Budget;
 use crate::outgoing::Outgoing;
 use crate::reply::Case;
+use crate::schedule::RunKind;
 
 /// The run's label that says which pods are the canary's.
 const HASH_LABEL: &str = "rollouts-pod-template-hash";
@@ -51,6 +52,10 @@ pub fn errand(
 ) -> Result<Errand, String> {
     match &case.settings.mode {
         Mode::Default => judging(run, case, outgoing, moment).map(|it| Errand::Judge(Box::new(it))),
+        // The first look of a background run reads how long it may wait.
+        Mode::Agent { .. } if case.kind == RunKind::Background && case.memo.looks == 0 => {
+            Ok(Errand::Steps(Box::new(request(run, case))))
+        }
         Mode::Agent { url } => question(run, case, outgoing, (url, moment.now))
             .map(|question| Errand::Agent(Box::new(question))),
     }
@@ -140,6 +145,7 @@ fn question(
         limit: left
             .saturating_sub(TO_ANSWER)
             .min(agent_api::ANALYSIS_LIMIT),
+        rollout: (case.kind == RunKind::Background).then(|| request(run, case)),
     })
 }
 

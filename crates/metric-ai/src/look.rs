@@ -100,6 +100,8 @@ pub struct Agent {
 pub enum Errand {
     /// Gather, judge, ask models, decide.
     Judge(Box<Judging>),
+    /// Read when the rollout's steps end, before the agent is asked.
+    Steps(Box<Request>),
     /// Ask the agent, and nobody else.
     Agent(Box<Question>),
 }
@@ -128,7 +130,7 @@ impl Errand {
     /// How long it may take, its wait for a turn included.
     pub fn limit(&self) -> Duration {
         match self {
-            Self::Judge(_) => LOOK_LIMIT,
+            Self::Judge(_) | Self::Steps(_) => LOOK_LIMIT,
             Self::Agent(_) => AGENT_LOOK_LIMIT,
         }
     }
@@ -169,9 +171,21 @@ impl Analyst {
         let look = async move {
             match errand {
                 Errand::Judge(judging) => judge_it(cluster, &turns, *judging, clock).await,
+                Errand::Steps(request) => {
+                    let last_step_end = last_step_end(&cluster, *request, clock).await;
+                    Ok(agent_mode::before_asking(last_step_end))
+                }
                 Errand::Agent(question) => {
+                    let last_step_end = match question.rollout.clone() {
+                        Some(request) => last_step_end(&cluster, request, clock).await,
+                        None => None,
+                    };
                     let _turn = questions.acquire().await;
-                    agent_mode::ask(*question).await
+                    let seen = agent_mode::ask(*question).await?;
+                    Ok(Seen {
+                        last_step_end,
+                        ..seen
+                    })
                 }
             }
         };
@@ -190,6 +204,26 @@ impl Analyst {
         };
         self.workers.spawn(task.in_current_span()).abort_handle()
     }
+}
+
+/// When the rollout's last step can end; `None` where it cannot be told, also
+/// because the Rollout cannot be read: the agent may still answer.
+async fn last_step_end(
+    cluster: &Cluster,
+    request: Request,
+    clock: fn() -> Timestamp,
+) -> Option<Timestamp> {
+    let read = tokio::time::timeout(request.limits.request_time, cluster.rollout(&request));
+    let rollout = match read.await {
+        Ok(Ok(rollout)) => rollout?,
+        Ok(Err(error)) => {
+            tracing::debug!("when the steps end is not known: {}", chain(&error));
+            return None;
+        }
+        Err(_) => return None,
+    };
+    let end_ms = analysis::steps::last_step_end_ms(&rollout, clock().as_millisecond())?;
+    Timestamp::from_millisecond(end_ms).ok()
 }
 
 /// A look of our own: gather and judge in turn, then ask models and decide.

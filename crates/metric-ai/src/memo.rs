@@ -108,6 +108,14 @@ impl Memo {
         }
     }
 
+    /// When the rollout's last step can end, as the newest measurement of the
+    /// metric has read it; to be careful by, not to wait by: it may be stale.
+    pub fn last_known_end(run: &AnalysisRun, metric: &str) -> Option<Timestamp> {
+        let measurements = &run.metric_result(metric)?.measurements;
+        let mut newest_first = measurements.iter().rev();
+        newest_first.find_map(|measurement| Self::read(&measurement.metadata)?.last_step_end)
+    }
+
     /// The metadata value.
     pub fn write(&self) -> String {
         let carried = self.earlier.carried.as_ref().map(|carried| &carried.0);
@@ -218,6 +226,9 @@ mod tests {
         let taken = Memo::of_earlier_measurements(&run, "m");
         assert_eq!(taken.earlier, memo().earlier);
         assert_eq!((taken.looks, taken.last_step_end), (0, None));
+        let known = Memo::last_known_end(&run, "m");
+        assert_eq!(known, memo().last_step_end);
+        assert_eq!(Memo::last_known_end(&run, "other"), None);
         // A budget is a measurement's, not a run's.
         assert_eq!(taken.spent, Spent::default());
         assert_eq!(

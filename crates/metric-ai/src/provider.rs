@@ -176,6 +176,8 @@ impl MetricAi {
                 .is_some_and(|result| {
                     result.successful > 0 && result.failed == 0 && result.inconclusive == 0
                 }),
+            run_began: call.run.status.started_at.unwrap_or(started_at),
+            known_end: Memo::last_known_end(call.run, &call.metric.name),
             settings,
             measurement: measurement.clone(),
         })

@@ -70,6 +70,11 @@ pub struct Case {
     /// Whether earlier measurements of this metric, in this run, promoted and
     /// none of them did anything else.
     pub promoted_before: bool,
+    /// When the run began.
+    pub run_began: Timestamp,
+    /// The earliest end of the rollout's last step, as measurements before this
+    /// one have read it.
+    pub known_end: Option<Timestamp>,
     /// The template's settings.
     pub settings: Settings,
 }
@@ -267,9 +272,18 @@ impl Case {
     }
 
     /// A finished measurement that the controller repeats after 10 s, unless
-    /// the template wants it otherwise.
+    /// the template wants it otherwise. Where a repetition would come after the
+    /// rollout's last step, which would promote the canary unjudged, it pauses.
     fn error(&self, now: Timestamp, trouble: &str) -> Measurement {
-        let said = self.settings.endings.on_error.map(|e| ("onError", e));
+        let endings = self.settings.endings;
+        let said = endings.on_error.map(|e| ("onError", e));
+        let bears = self
+            .waiting()
+            .bears_an_error(now, self.known_end, self.run_began);
+        if !bears && said.is_none_or(|(_, ending)| ending == Ending::Error) {
+            let message = format!("no attempt is left before the rollout's steps end: {trouble}");
+            return self.finished(now, (Phase::Inconclusive, "0"), &message, None);
+        }
         let (end, message) = ended((Phase::Error, ""), said, trouble);
         self.finished(now, end, &message, None)
     }

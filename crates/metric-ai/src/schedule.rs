@@ -26,6 +26,10 @@ const LAST_STEP_MARGIN: Duration = Duration::from_secs(10);
 /// How much of [`LAST_STEP_MARGIN`] a look that is under way may use up.
 const BACKGROUND_GRACE: Duration = Duration::from_secs(7);
 
+/// How long the controller waits before it measures again after an error, and
+/// what the next measurement takes until it can answer.
+const RETRY: Duration = Duration::from_secs(10 + 5);
+
 /// The longest that a look may take, its wait for a turn included.
 pub const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
@@ -107,6 +111,25 @@ impl Waiting {
             RunKind::Background => BACKGROUND_GRACE,
         };
         later(self.deadline().max(begun), grace).min(later(begun, self.look_limit))
+    }
+
+    /// Whether an error may be left to the controller, which measures again.
+    ///
+    /// A run that holds the rollout may. A background run may while one more
+    /// attempt fits before its last step ends: an error does not pause the
+    /// rollout, so the last attempt must not be one. `known_end` is when that
+    /// was known to be before this measurement, `run_began` when the run began.
+    pub fn bears_an_error(
+        &self,
+        now: Timestamp,
+        known_end: Option<Timestamp>,
+        run_began: Timestamp,
+    ) -> bool {
+        let answer_by = match self.last_step_end.or(known_end) {
+            Some(end) => earlier(end, LAST_STEP_MARGIN),
+            None => later(run_began, UNKNOWN_STEPS_WAIT),
+        };
+        self.kind == RunKind::Holding || later(now, RETRY) <= answer_by
     }
 
     /// When to look again, given what the judgement said about how long the
@@ -195,6 +218,26 @@ mod tests {
         ];
         for (waiting, deadline) in table {
             assert_eq!(waiting.deadline(), at(deadline), "{waiting:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_background_run_leaves_time_for_one_more_attempt() {
+        use RunKind::{Background, Holding};
+        let table = [
+            (Holding, None, None, 10_000, true),
+            (Background, Some(90), None, 65, true),
+            (Background, Some(90), None, 66, false),
+            // Known from before, when this measurement has not read it.
+            (Background, None, Some(90), 65, true),
+            (Background, None, Some(90), 66, false),
+            // Not known: as long as a measurement waits then.
+            (Background, None, None, 15, true),
+            (Background, None, None, 16, false),
+        ];
+        for (kind, end, known_end, now, expected) in table {
+            let bears = waiting(kind, None, end).bears_an_error(at(now), known_end.map(at), at(0));
+            assert_eq!(bears, expected, "{kind:?} {end:?} {known_end:?} {now}");
         }
     }
 

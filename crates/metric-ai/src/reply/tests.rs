@@ -24,6 +24,8 @@ pub(super) fn case(kind: RunKind) -> Case {
         memo: Memo::default(),
         kind,
         promoted_before: false,
+        run_began: at(0),
+        known_end: None,
         settings: settings("{}"),
     }
 }
@@ -94,6 +96,34 @@ fn trouble_is_an_error_that_says_what_mends_it() {
     assert_eq!(answer.message, "may not get pods/log");
     assert_eq!(answer.finished_at, Some(at(5)));
     assert_eq!(Memo::read(&answer.metadata), Some(case.memo));
+}
+
+#[test]
+fn the_last_error_of_a_background_run_pauses() {
+    let mut case = case(RunKind::Background);
+    case.known_end = Some(at(90));
+    let trouble: Outcome = Err("failed to list pods".to_owned());
+    let early = case.seen(at(60), &trouble);
+    assert_eq!(value_of(&early), (Phase::Error, ""));
+    let last = case.seen(at(70), &trouble);
+    assert_eq!(value_of(&last), (Phase::Inconclusive, "0"));
+    assert!(
+        last.message.starts_with("no attempt is left") && last.message.contains("list pods"),
+        "{}",
+        last.message
+    );
+    // A template may want it to fail, and cannot want the run to end unjudged.
+    for (block, phase) in [
+        (r#"{"onError":"fail"}"#, Phase::Failed),
+        (r#"{"onError":"error"}"#, Phase::Inconclusive),
+        (r#"{"onError":"inconclusive"}"#, Phase::Inconclusive),
+    ] {
+        case.settings = settings(block);
+        assert_eq!(case.seen(at(70), &trouble).phase, phase, "{block}");
+    }
+    case.kind = RunKind::Holding;
+    case.settings = settings("{}");
+    assert_eq!(case.seen(at(70), &trouble).phase, Phase::Error);
 }
 
 #[test]

@@ -90,6 +90,80 @@ async fn what_an_agent_wants_back_comes_back() {
 }
 
 #[tokio::test]
+async fn a_background_run_knows_when_the_steps_end_before_it_asks() {
+    let bench = Bench::new().await;
+    let agent = agent(Script::always(Answer::Good)).await;
+    let block = metric(&block(&agent.url()));
+    let mut background = run();
+    let labels = &mut background.metadata.labels;
+    labels.insert("rollout-type".into(), "Background".into());
+    let mut plugin = bench.plugin().await;
+    let before = plugin.measure(&background, &block).await;
+    assert_eq!(before.phase, Phase::Running, "{before:?}");
+    assert!(agent.calls().is_empty(), "nobody was asked yet");
+    // Two pauses of 60 s lie ahead: more than what it waits unknowing.
+    let state: serde_json::Value = serde_json::from_str(&before.metadata["state"]).unwrap();
+    let end_ms = state["last_step_end_ms"].as_i64().unwrap();
+    assert!(end_ms > bench.now_ms + 100_000, "{state}");
+    // Another process goes on from there.
+    let mut plugin = bench.plugin().await;
+    let asking = plugin
+        .plugin
+        .resume(&background, &block, &before)
+        .await
+        .unwrap();
+    assert_eq!(asking.phase, Phase::Running, "{asking:?}");
+    plugin.looked().await;
+    let answer = plugin
+        .plugin
+        .resume(&background, &block, &asking)
+        .await
+        .unwrap();
+    assert_eq!(answer.phase, Phase::Successful, "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_down_as_the_steps_end_pauses() {
+    let bench = Bench::new().await;
+    // No step lies ahead.
+    bench.stand_in.change(|world| {
+        world.change_rollout("shop", "web", |rollout| {
+            rollout["status"]["currentStepIndex"] = 4.into();
+        });
+    });
+    let agent = agent(Script::always(Answer::Failure)).await;
+    let block = metric(&block(&agent.url()));
+    let mut background = run();
+    let labels = &mut background.metadata.labels;
+    labels.insert("rollout-type".into(), "Background".into());
+    let mut plugin = bench.plugin().await;
+    let answer = plugin.measure(&background, &block).await;
+    assert_eq!(answer.phase, Phase::Inconclusive, "{answer:?}");
+    // So it does when it has been asked.
+    let mut asked = crate::bench::begun_ago(1);
+    asked.metadata = answer.metadata.clone();
+    let mut other = background.clone();
+    other.metadata.uid = "other".into();
+    let asking = plugin.plugin.resume(&other, &block, &asked).await.unwrap();
+    assert_eq!(asking.phase, Phase::Running, "{asking:?}");
+    plugin.looked().await;
+    let answer = plugin.plugin.resume(&other, &block, &asking).await.unwrap();
+    assert_eq!(answer.phase, Phase::Inconclusive, "{answer:?}");
+    assert!(
+        answer.message.starts_with("no attempt is left"),
+        "{}",
+        answer.message
+    );
+    assert!(
+        answer
+            .message
+            .contains("Failed to analyze with kubernetes-agent"),
+        "{}",
+        answer.message
+    );
+}
+
+#[tokio::test]
 async fn an_agent_that_is_not_well_is_an_error_and_no_verdict() {
     let table = [
         (
