@@ -6,6 +6,11 @@
 //! kept as LEB128 numbers. The bucket that is being counted stands by itself:
 //! nearly every event is counted without a look at the others.
 
+use std::fmt;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::counts::Cell;
 
 /// Longest cell: three numbers of at most five bytes.
@@ -103,19 +108,18 @@ impl Cells {
 
     /// Adds another template's counts.
     pub(crate) fn join(&mut self, other: Self) {
-        for cell in other.into_cells() {
+        for cell in other.finish().iter() {
             self.put(cell);
         }
     }
 
-    /// The cells, by rising bucket.
-    pub(crate) fn into_cells(mut self) -> Vec<Cell> {
+    /// The cells, without the room that was kept for more.
+    pub(crate) fn finish(mut self) -> PackedCells {
         let last = std::mem::take(&mut self.last);
         self.put(last);
-        // As many as there are, so that no room is kept for more.
-        let mut cells = Vec::with_capacity(unpacked(&self.packed).count());
-        cells.extend(unpacked(&self.packed));
-        cells
+        PackedCells {
+            packed: self.packed.into_boxed_slice(),
+        }
     }
 
     /// Events and episodes, over all buckets.
@@ -128,6 +132,95 @@ impl Cells {
                     episodes + u64::from(cell.episodes),
                 )
             })
+    }
+}
+
+/// Counts by rising bucket, as a finished profile keeps them: some bytes each.
+/// It is written and read as a list of [`Cell`]s.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PackedCells {
+    packed: Box<[u8]>,
+}
+
+impl PackedCells {
+    /// Packs cells; `None` unless each bucket is higher than the one before.
+    #[must_use]
+    pub fn pack(cells: impl IntoIterator<Item = Cell>) -> Option<Self> {
+        let mut packing = Packing::default();
+        cells
+            .into_iter()
+            .all(|cell| packing.push(cell))
+            .then(|| packing.finish())
+    }
+
+    /// The cells, by rising bucket.
+    pub fn iter(&self) -> impl Iterator<Item = Cell> + '_ {
+        unpacked(&self.packed)
+    }
+}
+
+impl fmt::Debug for PackedCells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for PackedCells {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for PackedCells {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Cells;
+
+        impl<'de> Visitor<'de> for Cells {
+            type Value = PackedCells;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("cells, by rising bucket")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut cells: A) -> Result<PackedCells, A::Error> {
+                let mut packing = Packing::default();
+                while let Some(cell) = cells.next_element()? {
+                    if !packing.push(cell) {
+                        return Err(A::Error::custom("cells are not by rising bucket"));
+                    }
+                }
+                Ok(packing.finish())
+            }
+        }
+
+        deserializer.deserialize_seq(Cells)
+    }
+}
+
+/// Packs cells as they come.
+#[derive(Default)]
+struct Packing {
+    packed: Vec<u8>,
+    highest: Option<u32>,
+}
+
+impl Packing {
+    /// Takes one more; `false` where it does not follow the one before.
+    fn push(&mut self, cell: Cell) -> bool {
+        if self.highest.is_some_and(|highest| cell.bucket <= highest) {
+            return false;
+        }
+        let mut written = Written::default();
+        written.cell(cell, self.highest.unwrap_or(0));
+        self.packed.extend(written.bytes());
+        self.highest = Some(cell.bucket);
+        true
+    }
+
+    fn finish(self) -> PackedCells {
+        PackedCells {
+            packed: self.packed.into_boxed_slice(),
+        }
     }
 }
 
@@ -204,9 +297,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(cells: Cells) -> Vec<(u32, u32, u32)> {
-        let cells = cells.into_cells();
         let numbers = |cell: Cell| (cell.bucket, cell.count, cell.episodes);
-        cells.into_iter().map(numbers).collect()
+        cells.finish().iter().map(numbers).collect()
     }
 
     proptest! {
@@ -243,6 +335,28 @@ mod tests {
             let mut rest = &bytes[..];
             let read: Vec<u32> = std::iter::from_fn(|| read(&mut rest)).collect();
             prop_assert_eq!(read, numbers);
+        }
+    }
+
+    #[test]
+    fn finished_cells_are_read_as_they_were_written_and_only_by_rising_bucket() {
+        let cell = |bucket| Cell {
+            bucket,
+            count: 3,
+            episodes: 1,
+        };
+        let cells = PackedCells::pack([cell(0), cell(7), cell(u32::MAX)]).unwrap();
+        let text = serde_json::to_string(&cells).unwrap();
+        assert!(
+            text.starts_with(r#"[{"bucket":0,"count":3,"episodes":1},{"bucket":7,"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<PackedCells>(&text).unwrap(), cells);
+        for falling in [[cell(7), cell(7)], [cell(7), cell(0)]] {
+            assert_eq!(PackedCells::pack(falling), None);
+            let text = serde_json::to_string(&falling).unwrap();
+            let refused = serde_json::from_str::<PackedCells>(&text).unwrap_err();
+            assert!(refused.to_string().contains("rising"), "{refused}");
         }
     }
 

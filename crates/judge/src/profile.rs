@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::Traffic;
+pub use crate::cells::PackedCells;
 use crate::clock;
 pub use crate::counts::Cell;
 use crate::counts::{Counts, Episode};
@@ -125,7 +126,7 @@ pub struct Template {
     /// In which slices of the log's course it was seen.
     pub spread: Spread,
     /// Counts, one for each bucket that has any, in order.
-    pub cells: Vec<Cell>,
+    pub cells: PackedCells,
 }
 
 impl Template {
@@ -444,7 +445,7 @@ impl Reader {
                 before: entry.counts.before,
                 at_start: entry.counts.at_start,
                 spread: entry.counts.spread,
-                cells: entry.counts.cells.into_cells(),
+                cells: entry.counts.cells.finish(),
             })
             .collect();
         profile.templates.sort_by(|a, b| {

@@ -117,7 +117,7 @@ impl Row {
         };
         cells.before += template.before;
         cells.at_start += template.at_start;
-        for cell in &template.cells {
+        for cell in template.cells.iter() {
             let own = cells.cells.entry(cell.bucket).or_default();
             own.0 += u64::from(cell.count);
             own.1 += parts.unwrap_or(cell.episodes.into());

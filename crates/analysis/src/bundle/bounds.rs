@@ -354,8 +354,12 @@ fn template(template: &Template) -> Held {
     time(template.last_ms)?;
     count(template.before)?;
     count(template.at_start)?;
-    list(template.cells.len(), MAX_LIST, "more cells than buckets")?;
-    for cell in &template.cells {
+    list(
+        template.cells.iter().count(),
+        MAX_LIST,
+        "more cells than buckets",
+    )?;
+    for cell in template.cells.iter() {
         bucket(cell.bucket)?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use judge::evidence::{LogProfile, MetricSamples, Window, Worse};
 use judge::judgement::Carried;
+use judge::profile::{Cell, PackedCells};
 use judge::{Evidence, ProfileOptions, Profiler};
 use proptest::prelude::*;
 
@@ -350,7 +351,14 @@ fn what_no_look_gathers_is_refused() {
         refused(&|all| all.evidence.canary.metrics[0].values[0].1 = f64::INFINITY),
         refused(&|all| all.evidence.canary.logs[0].profile.events = u64::MAX),
         refused(&|all| all.evidence.canary.logs[0].profile.tallies[0].errors = u64::MAX),
-        refused(&|all| all.evidence.canary.logs[0].profile.templates[0].cells[0].bucket = u32::MAX),
+        refused(&|all| {
+            let cell = Cell {
+                bucket: u32::MAX,
+                ..Cell::default()
+            };
+            let template = &mut all.evidence.canary.logs[0].profile.templates[0];
+            template.cells = PackedCells::pack([cell]).unwrap();
+        }),
         refused(&|all| all.evidence.canary.logs[0].pod = "x".repeat(100_000)),
         refused(&|all| all.evidence.window.start_ms = Some(i64::MIN)),
         refused(&|all| all.evidence.carried = Some(Carried("x".repeat(2_000)))),
