@@ -3,14 +3,11 @@
 //! What comes from a log or an event is hostile: it was redacted when it was
 //! read, and here it is kept from breaking the line or steering a terminal.
 
+mod gates;
 mod models;
 
-use std::cmp::Ordering;
-
 use judge::Judgement;
-use judge::judgement::{
-    Exposure, ExposureUnit, Finding, FindingClass, Gate, GateKind, Missing, MissingReason,
-};
+use judge::judgement::{Exposure, ExposureUnit, Finding, FindingClass, Missing, MissingReason};
 
 pub(crate) use self::models::{abort, doubted, objected, promote, settled, tied, unfounded};
 use crate::request::{Coverage, Gathered};
@@ -50,20 +47,14 @@ fn aborted(judgement: &Judgement) -> String {
         named.push(&veto.id);
         parts.push(finding(veto));
     }
-    let fired = judgement
-        .gates
-        .iter()
-        .filter(|gate| gate.fired)
-        .max_by(|a, b| {
-            strength(a)
-                .partial_cmp(&strength(b))
-                .unwrap_or(Ordering::Equal)
-        });
+    let fired = gates::telling(&judgement.gates, |gate| gate.fired);
     if let Some(gate) = fired {
-        parts.push(gate_text(gate, &judgement.exposure));
+        parts.push(gates::fired(gate, judgement));
     }
     let cause = judgement.findings.iter().find(|finding| {
-        !named.contains(&finding.id.as_str()) && finding.class != FindingClass::New
+        !named.contains(&finding.id.as_str())
+            && finding.class != FindingClass::New
+            && !fired.is_some_and(|gate| gates::tells(gate, finding))
     });
     if let Some(cause) = cause
         && parts.len() <= MAX_NAMED
@@ -76,68 +67,6 @@ fn aborted(judgement: &Judgement) -> String {
     parts.join(", ")
 }
 
-/// How much a gate says to a person: errors before all else, of those the
-/// larger difference in rates.
-fn strength(gate: &Gate) -> (bool, f64) {
-    let errors = matches!(
-        gate.kind,
-        GateKind::ErrorRate | GateKind::NewErrors | GateKind::ServerErrors
-    );
-    let difference = gate.canary_rate - gate.stable_rate;
-    (
-        errors,
-        if errors {
-            difference
-        } else {
-            gate.log_e - gate.threshold
-        },
-    )
-}
-
-fn gate_text(gate: &Gate, exposure: &Exposure) -> String {
-    let what = match gate.kind {
-        GateKind::ErrorRate => "errors",
-        GateKind::NewErrors => "new errors",
-        GateKind::ServerErrors => "5xx responses",
-        GateKind::WarnRate => "warnings",
-        GateKind::Latency => return durations("requests take", gate),
-        GateKind::LatencyTail => return durations("the slowest 5 % of requests take", gate),
-        GateKind::Vanished => {
-            return format!(
-                "lines that stable shows are missing ({} of about {})",
-                count(gate.canary_count),
-                count(expected(gate, exposure)),
-            );
-        }
-        GateKind::Silence => {
-            return format!(
-                "the canary logs far less than its traffic explains ({} of about {} lines)",
-                count(gate.canary_count),
-                count(expected(gate, exposure)),
-            );
-        }
-        GateKind::Metric => return "a metric is worse than stable's".to_owned(),
-    };
-    format!(
-        "{} {what} ({}/{}{}, stable {}/{})",
-        points(gate.canary_rate - gate.stable_rate),
-        count(gate.canary_count),
-        count(exposure.canary),
-        unit(exposure.unit, exposure.canary),
-        count(gate.stable_count),
-        count(exposure.stable),
-    )
-}
-
-/// `requests take 240 ms, stable 80 ms`.
-fn durations(what: &str, gate: &Gate) -> String {
-    format!(
-        "{what} {}, stable {}",
-        milliseconds(gate.canary_rate),
-        milliseconds(gate.stable_rate)
-    )
-}
-
 /// `240 ms`, `3.5 ms`.
 pub(crate) fn milliseconds(ms: f64) -> String {
     if ms < 10.0 {
@@ -145,18 +74,6 @@ pub(crate) fn milliseconds(ms: f64) -> String {
     } else {
         format!("{ms:.0} ms")
     }
-}
-
-/// What the canary's exposure explains, at stable's rate.
-fn expected(gate: &Gate, exposure: &Exposure) -> u64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an estimate, shown in whole numbers"
-    )]
-    let expected = (gate.stable_rate * exposure.canary as f64).round() as u64;
-    expected
 }
 
 /// `+4.8 pp`: a difference of shares in percentage points.
@@ -234,8 +151,8 @@ pub(crate) fn waiting(judgement: &Judgement, gathered: &Gathered) -> String {
             errors_so_far(exposure)
         ),
         MissingReason::Suspicious => format!(
-            "more errors than stable, not enough to be sure: {}; {}",
-            errors_so_far(exposure),
+            "{}; {}",
+            gates::suspicion(judgement),
             needed(missing, exposure)
         ),
     }

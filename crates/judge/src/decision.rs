@@ -125,12 +125,15 @@ fn decide(evidence: &Evidence, parts: &Parts<'_>) -> (Decision, Option<Missing>)
     )
 }
 
-/// About how much more exposure makes the strongest gate fire, if the errors go
-/// on as they do: log e grows in proportion.
+/// About how much more exposure makes a gate fire, if things go on as they do:
+/// log e grows in proportion. Of the gates that hold the canary back, where any
+/// does, the one nearest to it: others will not become what is waited for.
 fn until_fired(parts: &Parts<'_>) -> Option<u64> {
+    let held = parts.gates.iter().any(|gate| gate.holds);
     let gate = parts
         .gates
         .iter()
+        .filter(|gate| gate.holds || !held)
         .max_by(|a, b| a.log_e.total_cmp(&b.log_e))?;
     let growing = gate.log_e > 0.0 && gate.threshold > gate.log_e;
     growing

@@ -169,6 +169,83 @@ fn waiting_says_for_how_much_and_how_long() {
     ");
 }
 
+/// Inconclusive, because of this gate.
+fn held_by(kind: GateKind, rates: (f64, f64)) -> String {
+    let mut judgement = judgement(Decision::Inconclusive);
+    judgement.exposure.canary_errors = 0;
+    judgement.gates = vec![
+        Gate {
+            canary_count: 3,
+            stable_rate: rates.0,
+            canary_rate: rates.1,
+            holds: true,
+            ..gate(kind, false)
+        },
+        // Stronger, and not what holds the canary back.
+        gate(GateKind::ErrorRate, false),
+    ];
+    judgement.findings = vec![finding(
+        FindingClass::Metric,
+        "memory 480.000 MiB, stable 210.000 MiB",
+    )];
+    judgement.missing = Some(Missing {
+        reason: MissingReason::Suspicious,
+        exposure: Some(80),
+        seconds: Some(27),
+    });
+    line(judgement)
+}
+
+#[test]
+fn waiting_names_what_holds_the_canary_back() {
+    let lines = [
+        held_by(GateKind::ErrorRate, (0.0, 0.01)),
+        held_by(GateKind::NewErrors, (0.0, 0.01)),
+        held_by(GateKind::ServerErrors, (0.0, 0.01)),
+        held_by(GateKind::WarnRate, (0.0, 0.01)),
+        held_by(GateKind::Latency, (31.0, 147.0)),
+        held_by(GateKind::LatencyTail, (90.0, 240.0)),
+        held_by(GateKind::Vanished, (0.03, 0.007)),
+        held_by(GateKind::Silence, (3.0, 0.1)),
+        held_by(GateKind::Metric, (210.0, 480.0)),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    canary inconclusive: more errors than stable, not enough to be sure: 3/412 requests, stable 2/1,630; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: errors that stable does not show, not enough to be sure: 3/412 requests, stable 2/1,630; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: more 5xx responses than stable, not enough to be sure: 3/412 requests, stable 2/1,630; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: more warnings than stable, not enough to be sure: 3/412 requests, stable 2/1,630; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: slower than stable, not enough to be sure: requests take 147 ms, stable 31 ms; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: slower than stable, not enough to be sure: the slowest 5 % of requests take 240 ms, stable 90 ms; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: lines that stable shows are missing (3 of about 12), not enough to be sure; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: the canary logs far less than its traffic explains (3 of about 1,236 lines), not enough to be sure; needs about 80 more requests, 27 s at 3/s
+    canary inconclusive: a metric is worse than stable's: memory 480.000 MiB, stable 210.000 MiB, not enough to be sure; needs about 80 more requests, 27 s at 3/s
+    ");
+}
+
+#[test]
+fn what_a_gate_says_is_not_said_again_by_its_finding() {
+    let mut slow = judgement(Decision::Abort);
+    slow.gates = vec![Gate {
+        stable_rate: 31.0,
+        canary_rate: 147.0,
+        ..gate(GateKind::Latency, true)
+    }];
+    slow.findings = vec![
+        finding(FindingClass::Latency, "requests take 147 ms, stable 31 ms"),
+        finding(FindingClass::MoreErrors, "pool exhausted"),
+    ];
+    let mut metric = judgement(Decision::Abort);
+    metric.gates = vec![gate(GateKind::Metric, true)];
+    metric.findings = vec![finding(
+        FindingClass::Metric,
+        "memory 480.000 MiB, stable 210.000 MiB",
+    )];
+    insta::assert_snapshot!([line(slow), line(metric)].join("\n"), @r"
+    canary aborted: requests take 147 ms, stable 31 ms, pool exhausted in 3/3 pods, 0 in stable
+    canary aborted: a metric is worse than stable's: memory 480.000 MiB, stable 210.000 MiB
+    ");
+}
+
 #[test]
 fn hostile_text_stays_in_its_line() {
     let mut judgement = broken();

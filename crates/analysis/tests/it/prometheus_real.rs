@@ -266,7 +266,7 @@ async fn a_worse_metric_aborts_when_there_are_samples_enough_and_an_equal_one_ne
         if what == "3 times as slow" {
             assert_eq!(
                 look.verdict.message,
-                "canary aborted: a metric is worse than stable's, p95 latency 306.000 ms, stable \
+                "canary aborted: a metric is worse than stable's: p95 latency 306.000 ms, stable \
                  102.000 ms"
             );
         }
