@@ -5,7 +5,7 @@ use crate::judgement::{
     Decision, Exposure, ExposureUnit, Finding, Gate, IgnoredEvents, Judgement, Missing,
     MissingReason,
 };
-use crate::policy::Policy;
+use crate::policy::{Ignore, Ignored, Policy};
 use crate::promotion::{Promotion, promotion};
 use crate::strata::{Measure, Strata};
 use crate::table::Table;
@@ -41,30 +41,49 @@ pub(crate) fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         vetoes,
         gates: outcome.gates,
         findings,
-        ignored: ignored(&table, policy),
+        ignored: ignored(evidence, &table, policy),
         missing,
         carried: outcome.carried,
     }
 }
 
-fn ignored(table: &Table, policy: &Policy) -> Vec<IgnoredEvents> {
-    policy
-        .ignore
-        .iter()
-        .enumerate()
-        .filter_map(|(entry, ignore)| {
-            let rows = || table.ignored.iter().filter(|(_, of)| *of == entry);
-            let (stable_count, canary_count) = rows().fold((0, 0), |(stable, canary), (row, _)| {
-                (stable + row.stable.total(), canary + row.canary.total())
-            });
-            rows().next().map(|_| IgnoredEvents {
+/// Every entry, also one that nothing matches: its author should know.
+fn ignored(evidence: &Evidence, table: &Table, policy: &Policy) -> Vec<IgnoredEvents> {
+    let entries = policy.ignore.iter().enumerate();
+    entries
+        .map(|(entry, ignore)| {
+            let (stable_count, canary_count) = match ignore.what {
+                Ignored::Template => lines(table, entry),
+                Ignored::Event => (
+                    warnings(&evidence.stable, ignore),
+                    warnings(&evidence.canary, ignore),
+                ),
+            };
+            IgnoredEvents {
                 pattern: ignore.pattern.clone(),
                 reason: ignore.reason.clone(),
                 stable_count,
                 canary_count,
-            })
+            }
         })
         .collect()
+}
+
+/// Log events of both arms that an entry takes.
+fn lines(table: &Table, entry: usize) -> (u64, u64) {
+    let rows = table.ignored.iter().filter(|(_, of)| *of == entry);
+    rows.fold((0, 0), |(stable, canary), (row, _)| {
+        (stable + row.stable.total(), canary + row.canary.total())
+    })
+}
+
+/// Kubernetes' warnings of an arm that an entry takes.
+fn warnings(arm: &ArmEvidence, ignore: &Ignore) -> u64 {
+    let events = arm.events.iter();
+    events
+        .filter(|event| event.kind == "Warning" && ignore.matches(&event.reason))
+        .map(|event| u64::from(event.count.max(1)))
+        .sum()
 }
 
 struct Parts<'a> {

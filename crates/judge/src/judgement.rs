@@ -29,7 +29,8 @@ pub struct Judgement {
     pub gates: Vec<Gate>,
     /// What differs, worst first.
     pub findings: Vec<Finding>,
-    /// What the policy leaves out, and how often it came.
+    /// What the policy leaves out, and how often it came: an entry each, also
+    /// where nothing matches it.
     pub ignored: Vec<IgnoredEvents>,
     /// What an inconclusive judgement waits for; `None` otherwise.
     pub missing: Option<Missing>,
@@ -182,7 +183,7 @@ pub struct Finding {
     pub canary_pods_total: u32,
 }
 
-/// Log events that the policy leaves out.
+/// Log events, or Kubernetes' events, that the policy leaves out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IgnoredEvents {

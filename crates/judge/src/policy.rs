@@ -141,6 +141,13 @@ pub struct Ignore {
     pub reason: String,
 }
 
+impl Ignore {
+    /// Whether its pattern matches a template's text, or an event's reason.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        matches(&self.pattern, text)
+    }
+}
+
 /// What an [`Ignore`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -156,14 +163,14 @@ impl Policy {
     pub(crate) fn ignores_template(&self, text: &str) -> Option<usize> {
         self.ignore
             .iter()
-            .position(|ignore| ignore.what == Ignored::Template && matches(&ignore.pattern, text))
+            .position(|ignore| ignore.what == Ignored::Template && ignore.matches(text))
     }
 
     /// Whether a Kubernetes event with this reason is ignored.
     pub(crate) fn ignores_event(&self, reason: &str) -> bool {
         self.ignore
             .iter()
-            .any(|ignore| ignore.what == Ignored::Event && matches(&ignore.pattern, reason))
+            .any(|ignore| ignore.what == Ignored::Event && ignore.matches(reason))
     }
 }
 

@@ -107,18 +107,25 @@ fn gates(
     Ok(())
 }
 
-/// Log events that the policy leaves out, as far as they came.
+/// What the policy leaves out: how often it came, or that nothing matches.
 fn ignored(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
     if verdict.judgement.ignored.is_empty() {
         return Ok(());
     }
     writeln!(out, "\nIgnored by the policy")?;
     for ignored in &verdict.judgement.ignored {
+        let came = if ignored.canary_count + ignored.stable_count == 0 {
+            "nothing matches".to_owned()
+        } else {
+            format!(
+                "canary {}, stable {}:",
+                count(ignored.canary_count),
+                count(ignored.stable_count)
+            )
+        };
         writeln!(
             out,
-            "  canary {}, stable {}: `{}` ({})",
-            count(ignored.canary_count),
-            count(ignored.stable_count),
+            "  {came} `{}` ({})",
             one_line(&ignored.pattern, MAX_LINE_BYTES),
             one_line(&ignored.reason, MAX_LINE_BYTES)
         )?;

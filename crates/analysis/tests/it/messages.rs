@@ -297,6 +297,12 @@ fn the_page_says_what_holds_the_canary_back_and_what_is_ignored() {
         stable_count: 1_200,
         canary_count: 3,
     }];
+    judgement.ignored.push(IgnoredEvents {
+        pattern: "no longer said".into(),
+        stable_count: 0,
+        canary_count: 0,
+        ..judgement.ignored[0].clone()
+    });
     let verdict: Verdict = alone(judgement, &gathered());
     insta::assert_snapshot!(report::text(&verdict), @r"
     canary inconclusive: nothing can be said yet
@@ -311,6 +317,7 @@ fn the_page_says_what_holds_the_canary_back_and_what_is_ignored() {
 
     Ignored by the policy
       canary 3, stable 1,200: `cache * is cold` (OPS-1 no line of its own)
+      nothing matches `no longer said` (OPS-1 no line of its own)
     ");
 }
 

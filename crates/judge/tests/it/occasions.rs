@@ -1,9 +1,10 @@
 //! When few errors are enough, and when many are not.
 
 use judge::Decision::{Abort, Inconclusive, Promote};
-use judge::judgement::GateKind;
+use judge::evidence::ClusterEvent;
+use judge::judgement::{GateKind, IgnoredEvents};
 use judge::policy::{Ignore, Ignored};
-use judge::{Policy, Window};
+use judge::{Evidence, Policy, Window};
 
 use crate::scene::{Log, evidence, gate, judge, judge_files, profile, steady, window};
 
@@ -202,10 +203,42 @@ fn what_the_policy_ignores_counts_nowhere_and_is_told() {
     assert_eq!(judgement.decision, Promote, "{:?}", judgement.gates);
     assert_eq!(judgement.exposure.canary_errors, 0);
     assert_eq!(judgement.ignored[0].canary_count, 60);
+    let judgement = judge::judge(&scene, &ignore("*something else*"));
+    assert_eq!(judgement.decision, Abort);
+    let counts = |ignored: &IgnoredEvents| (ignored.stable_count, ignored.canary_count);
     assert_eq!(
-        judge::judge(&scene, &ignore("*something else*")).decision,
-        Abort
+        judgement.ignored.iter().map(counts).collect::<Vec<_>>(),
+        [(0, 0)],
+        "an entry that nothing matches is told"
     );
+}
+
+#[test]
+fn warnings_of_kubernetes_that_are_ignored_are_counted() {
+    let mut scene = Evidence::default();
+    let event = |kind: &str, reason: &str, count| ClusterEvent {
+        kind: kind.to_owned(),
+        reason: reason.to_owned(),
+        count,
+        ..ClusterEvent::default()
+    };
+    scene.stable.events = vec![event("Warning", "Unhealthy", 0)];
+    scene.canary.events = vec![
+        event("Warning", "Unhealthy", 7),
+        event("Warning", "BackOff", 9),
+        event("Normal", "Unhealthy", 5),
+    ];
+    let policy = Policy {
+        ignore: vec![Ignore {
+            what: Ignored::Event,
+            pattern: "Unhealth*".to_owned(),
+            reason: "the probe is too strict".to_owned(),
+        }],
+        ..Policy::default()
+    };
+    let judgement = judge::judge(&scene, &policy);
+    assert_eq!(judgement.ignored[0].stable_count, 1);
+    assert_eq!(judgement.ignored[0].canary_count, 7);
 }
 
 #[test]

@@ -266,13 +266,13 @@ fn seen(finding: &Finding) -> String {
     )
 }
 
-/// Log events that the policy leaves out, as far as they came.
+/// What the policy leaves out, and how often it came.
 pub(super) fn ignored(out: &mut String, ignored: &[IgnoredEvents]) -> fmt::Result {
     if ignored.is_empty() {
         return Ok(());
     }
     out.push_str(
-        "<section>\n<h2>What the policy leaves out</h2>\n<table class=\"stack\">\n<thead><tr><th scope=\"col\">Log events like</th>\
+        "<section>\n<h2>What the policy leaves out</h2>\n<table class=\"stack\">\n<thead><tr><th scope=\"col\">Events like</th>\
          <th scope=\"col\" class=\"right\">Canary</th><th scope=\"col\" class=\"right\">Stable</th>\
          <th scope=\"col\">Because</th></tr></thead>\n<tbody>\n",
     );
