@@ -93,6 +93,7 @@ fn right_answer(world: &World, path: &str, route: Option<&Route>, query: &Query)
             let kind = ("argoproj.io/v1alpha1", "RolloutList");
             list(&world.rollouts, namespace, kind, query)
         }
+        Resource::Secret => one(&world.secrets, route, "secrets"),
         Resource::Pod => one(&world.pods, route, "pods"),
         Resource::Rollout => one(&world.rollouts, route, "rollouts.argoproj.io"),
         Resource::Log => log(world, route, query),
@@ -291,6 +292,7 @@ fn forbidden(route: Option<&Route>) -> Answer {
         Some(Resource::Pods) => ("list", "pods", ""),
         Some(Resource::Pod) => ("get", "pods", ""),
         Some(Resource::Log) => ("get", "pods/log", ""),
+        Some(Resource::Secret) => ("get", "secrets", ""),
         Some(Resource::Events) => ("list", "events", ""),
         Some(Resource::Rollouts) => ("list", "rollouts", "argoproj.io"),
         Some(Resource::Rollout) => ("get", "rollouts", "argoproj.io"),

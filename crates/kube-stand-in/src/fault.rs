@@ -14,6 +14,8 @@ pub enum Resource {
     Pod,
     /// The log of a pod's container.
     Log,
+    /// One Secret.
+    Secret,
     /// A list of events.
     Events,
     /// A list of rollouts.

@@ -25,6 +25,9 @@ pub(crate) fn route(path: &str) -> Option<Route> {
         ["api", "v1", "namespaces", namespace, "pods", name, "log"] => {
             (Resource::Log, namespace, *name)
         }
+        ["api", "v1", "namespaces", namespace, "secrets", name] => {
+            (Resource::Secret, namespace, *name)
+        }
         ["api", "v1", "namespaces", namespace, "events"] => (Resource::Events, namespace, ""),
         [
             "apis",

@@ -47,6 +47,7 @@ pub struct World {
     pub(crate) pods: Vec<Value>,
     pub(crate) rollouts: Vec<Value>,
     pub(crate) events: Vec<Value>,
+    pub(crate) secrets: Vec<Value>,
     pub(crate) logs: BTreeMap<LogOf, Log>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) token: Option<String>,
@@ -68,6 +69,12 @@ impl World {
     /// Adds an event.
     pub fn add_event(&mut self, event: Value) -> &mut Self {
         self.events.push(event);
+        self
+    }
+
+    /// Adds a Secret.
+    pub fn add_secret(&mut self, secret: Value) -> &mut Self {
+        self.secrets.push(secret);
         self
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agent_api::{AgentUrl, Context};
 use analysis::bundle::About;
+use analysis::cluster::SecretData;
 use analysis::explain;
 use analysis::{Ask, Limits, Request, Secret};
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use crate::agent_mode::{Question, Subject};
 use crate::block::Mode;
 use crate::look::{Errand, Judging};
 use crate::looks::Identity;
-use crate::operator::Budget;
+use crate::operator::{Budget, Credentials};
 use crate::outgoing::Outgoing;
 use crate::reply::Case;
 use crate::schedule::RunKind;
@@ -48,15 +49,17 @@ pub fn errand(
     run: &AnalysisRun,
     case: &Case,
     outgoing: &Outgoing,
-    moment: &Moment<'_>,
+    (from_api, moment): (&SecretData, &Moment<'_>),
 ) -> Result<Errand, String> {
+    let credentials = || outgoing.operator().credentials(from_api);
     match &case.settings.mode {
-        Mode::Default => judging(run, case, outgoing, moment).map(|it| Errand::Judge(Box::new(it))),
+        Mode::Default => judging(run, case, (outgoing, &credentials()), moment)
+            .map(|it| Errand::Judge(Box::new(it))),
         // The first look of a background run reads how long it may wait.
         Mode::Agent { .. } if case.kind == RunKind::Background && case.memo.looks == 0 => {
             Ok(Errand::Steps(Box::new(request(run, case))))
         }
-        Mode::Agent { url } => question(run, case, outgoing, (url, moment.now))
+        Mode::Agent { url } => question(run, case, (outgoing, &credentials()), (url, moment.now))
             .map(|question| Errand::Agent(Box::new(question))),
     }
 }
@@ -64,13 +67,12 @@ pub fn errand(
 fn judging(
     run: &AnalysisRun,
     case: &Case,
-    outgoing: &Outgoing,
+    (outgoing, credentials): (&Outgoing, &Credentials),
     moment: &Moment<'_>,
 ) -> Result<Judging, String> {
     let (settings, operator) = (&case.settings, outgoing.operator());
-    let credentials = operator.credentials();
     let rules = operator.rules_of(settings);
-    let names = operator.models_of(settings, &credentials);
+    let names = operator.models_of(settings, credentials);
     let models = if names.is_empty() {
         None
     } else {
@@ -84,10 +86,10 @@ fn judging(
             rules,
             settle_now: moment.now >= case.waiting().deadline(),
         };
-        Some((outgoing.explainer(&credentials)?, ask))
+        Some((outgoing.explainer(credentials)?, ask))
     };
     let metrics = match &settings.metrics {
-        Some(queries) => Some((outgoing.prometheus(&credentials)?, queries.clone())),
+        Some(queries) => Some((outgoing.prometheus(credentials)?, queries.clone())),
         None => None,
     };
     let request = request(run, case);
@@ -115,12 +117,11 @@ fn judging(
 fn question(
     run: &AnalysisRun,
     case: &Case,
-    outgoing: &Outgoing,
+    (outgoing, credentials): (&Outgoing, &Credentials),
     (url, now): (&AgentUrl, Timestamp),
 ) -> Result<Question, String> {
     let settings = &case.settings;
-    let credentials = outgoing.operator().credentials();
-    let client = outgoing.agent(url, &credentials)?;
+    let client = outgoing.agent(url, credentials)?;
     let repository = settings.repository.as_ref();
     let context = Context {
         stable_selector: Some(settings.stable.to_string()),

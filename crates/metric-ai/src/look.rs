@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use analysis::bundle::{About, Terms};
+use analysis::cluster::{SecretData, SecretRef};
 use analysis::opinion::Unasked;
 use analysis::prometheus::{Prometheus, Queries};
 use analysis::{
@@ -126,6 +127,47 @@ pub struct Judging {
     pub keep: Option<(PathBuf, About)>,
 }
 
+/// Makes an errand of what is in a Secret.
+pub type Then = Box<dyn FnOnce(&SecretData) -> Result<Errand, String> + Send>;
+
+/// What a look begins with.
+pub enum Plan {
+    /// All is there for it.
+    Now(Errand),
+    /// The operator's Secret is read first.
+    AfterSecret {
+        /// Which one.
+        of: SecretRef,
+        /// How long the whole may take.
+        limit: Duration,
+        /// Makes the errand of what is in it.
+        then: Then,
+    },
+}
+
+impl Plan {
+    fn limit(&self) -> Duration {
+        match self {
+            Self::Now(errand) => errand.limit(),
+            Self::AfterSecret { limit, .. } => *limit,
+        }
+    }
+
+    /// The errand. A Secret that cannot be read is said and costs no verdict:
+    /// it is as if a key were missing.
+    async fn errand(self, cluster: &Cluster) -> Result<Errand, String> {
+        let (of, then) = match self {
+            Self::Now(errand) => return Ok(errand),
+            Self::AfterSecret { of, then, .. } => (of, then),
+        };
+        let read = cluster.secret(&of).await.unwrap_or_else(|error| {
+            tracing::warn!("the Secret of `--secret` is not used: {}", chain(&error));
+            SecretData::default()
+        });
+        then(&read)
+    }
+}
+
 impl Errand {
     /// How long it may take, its wait for a turn included.
     pub fn limit(&self) -> Duration {
@@ -164,12 +206,12 @@ impl Analyst {
 
     /// Starts a look, in the span that it is called in; its outcome will be in
     /// `place`.
-    pub fn start(&self, errand: Errand, place: Arc<OnceLock<Outcome>>) -> AbortHandle {
-        let limit = errand.limit();
+    pub fn start(&self, plan: Plan, place: Arc<OnceLock<Outcome>>) -> AbortHandle {
+        let limit = plan.limit();
         let (cluster, clock) = (self.cluster.clone(), self.clock);
         let (turns, questions) = (self.turns.clone(), self.questions.clone());
         let look = async move {
-            match errand {
+            match plan.errand(&cluster).await? {
                 Errand::Judge(judging) => judge_it(cluster, &turns, *judging, clock).await,
                 Errand::Steps(request) => {
                     let last_step_end = last_step_end(&cluster, *request, clock).await;
@@ -415,7 +457,7 @@ mod tests {
             answer_by: Timestamp::MAX,
             keep: None,
         };
-        analyst.start(Errand::Judge(Box::new(judging)), place.clone());
+        analyst.start(Plan::Now(Errand::Judge(Box::new(judging))), place.clone());
         settle().await;
         assert_eq!(place.get(), None);
         drop(taken);

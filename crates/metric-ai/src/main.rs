@@ -39,6 +39,7 @@ use crate::look::Analyst;
 use crate::operator::{Given, Operator};
 use crate::outgoing::Outgoing;
 use crate::provider::MetricAi;
+use analysis::cluster::SecretData;
 
 /// The kind of provider, as Argo shows it.
 const PROVIDER_TYPE: &str = "MetricAI";
@@ -144,7 +145,7 @@ fn operator(given: Result<Given, String>, now: Timestamp) -> Result<Operator, St
     for warning in operator.policy_warnings() {
         tracing::warn!("{warning}");
     }
-    for trouble in operator.credentials().troubles {
+    for trouble in operator.credentials(&SecretData::default()).troubles {
         tracing::warn!("{trouble}");
     }
     tracing::debug!(?operator, "the operator's settings");

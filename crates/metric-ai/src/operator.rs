@@ -11,6 +11,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use analysis::cluster::{SecretData, SecretRef};
 use analysis::explain::{MAX_PRICE_FILE_BYTES, Prices};
 use analysis::outbound::{self, Origin, Outbound, OutboundError};
 use analysis::policy_file::{self, MAX_FILE_BYTES, PolicyFile};
@@ -73,6 +74,8 @@ pub struct Given {
     pub policy: Option<PathBuf>,
     /// `--secrets-dir`.
     pub secrets_dir: PathBuf,
+    /// `--secret`.
+    pub secret: Option<String>,
     /// `--max-analyses`.
     pub max_analyses: usize,
     /// The variables that hold credentials and names of models.
@@ -108,6 +111,8 @@ pub struct Operator {
     pub bundle_dir: Option<PathBuf>,
     /// Analyses that gather at the same time.
     pub max_analyses: usize,
+    /// The Secret that is read through the API; `None` for none.
+    pub secret: Option<SecretRef>,
     policy: PolicyFile,
     secrets: Secrets,
 }
@@ -246,6 +251,7 @@ impl Operator {
             outbound,
             bundle_dir: folder("--bundle-dir", given.bundle_dir)?,
             max_analyses: given.max_analyses.max(1),
+            secret: given.secret.as_deref().map(secret_ref).transpose()?,
             policy: match given.policy {
                 Some(file) => {
                     let text = named_file("--policy", &file, MAX_FILE_BYTES)?;
@@ -287,10 +293,10 @@ impl Operator {
 
     /// The credentials as they are now: files may be replaced while the
     /// controller runs, so each analysis reads them again. Reads some small
-    /// files.
+    /// files. `from_api` is what is in [`Operator::secret`].
     #[must_use]
-    pub fn credentials(&self) -> Credentials {
-        self.secrets.read()
+    pub fn credentials(&self, from_api: &SecretData) -> Credentials {
+        self.secrets.read(from_api)
     }
 
     /// The models to ask, by name: the template's, else the operator's, else
@@ -388,6 +394,11 @@ fn address(flag: &'static str, given: Option<Secret>) -> Result<Option<Secret>, 
         return Err(wrong(flag, "an http:// or https:// address is needed"));
     }
     Ok(given)
+}
+
+fn secret_ref(given: &str) -> Result<SecretRef, OperatorError> {
+    let needed = "the name of a Secret is needed, or its namespace and name with a / between";
+    SecretRef::parse(given).ok_or_else(|| wrong("--secret", needed))
 }
 
 /// Origins, written as such: who gives a path or a user may think that it

@@ -4,7 +4,9 @@
 //! process remembers ([`Looks`]) only saves looking twice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use analysis::cluster::SecretData;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,7 +15,7 @@ use rollouts_plugin::{AnalysisRun, Measurement, Metric, MetricProvider, Phase, R
 use crate::PROVIDER_TYPE;
 use crate::block::{BLOCK, BlockError, Settings, describe, on_error};
 use crate::errand::{Moment, errand};
-use crate::look::{Analyst, Errand, Outcome};
+use crate::look::{Analyst, Outcome, Plan};
 use crate::looks::{Identity, Known, Looks};
 use crate::memo::Memo;
 use crate::outgoing::Outgoing;
@@ -25,7 +27,7 @@ use crate::schedule::{KIND_LABEL, RunKind};
 #[derive(Debug)]
 pub struct MetricAi {
     analyst: Analyst,
-    outgoing: Result<Outgoing, String>,
+    outgoing: Result<Arc<Outgoing>, String>,
     looks: Looks<Outcome>,
     said: Said,
     clock: fn() -> Timestamp,
@@ -60,7 +62,7 @@ impl MetricAi {
     ) -> Self {
         Self {
             analyst,
-            outgoing,
+            outgoing: outgoing.map(Arc::new),
             looks: Looks::default(),
             said: Said::default(),
             clock,
@@ -105,23 +107,34 @@ impl MetricAi {
                 }
                 answer
             }
-            Known::Nothing | Known::Answered(_) => match self.errand(call, &case) {
-                Ok(errand) => self.look(call, &case, errand),
+            Known::Nothing | Known::Answered(_) => match self.plan(call, &case) {
+                Ok(plan) => self.look(call, &case, plan),
                 Err(error) => self.answer(call, refuse(call, measurement, &error)),
             },
         }
     }
 
-    fn errand(&self, call: &Call<'_>, case: &Case) -> Result<Errand, Refusal> {
-        let moment = Moment {
-            id: &call.id,
-            now: call.now,
-            today: day(call.now),
+    fn plan(&self, call: &Call<'_>, case: &Case) -> Result<Plan, Refusal> {
+        let outgoing = self.outgoing()?;
+        let Some(of) = outgoing.operator().secret.clone() else {
+            let (nothing, moment) = (SecretData::default(), moment(&call.id, call.now));
+            return errand(call.run, case, outgoing, (&nothing, &moment))
+                .map(Plan::Now)
+                .map_err(Refusal::Operator);
         };
-        errand(call.run, case, self.outgoing()?, &moment).map_err(Refusal::Operator)
+        let (run, case) = (call.run.clone(), case.clone());
+        let (outgoing, id, now) = (outgoing.clone(), call.id.clone(), call.now);
+        Ok(Plan::AfterSecret {
+            of,
+            limit: case.waiting().look_limit,
+            then: Box::new(move |read| {
+                errand(&run, &case, &outgoing, (read, &moment(&id, now)))
+                    .map_err(|trouble| Refusal::Operator(trouble).to_string())
+            }),
+        })
     }
 
-    fn look(&self, call: &Call<'_>, case: &Case, errand: Errand) -> Measurement {
+    fn look(&self, call: &Call<'_>, case: &Case, plan: Plan) -> Measurement {
         let span = tracing::info_span!(
             "look",
             run = %call.run.metadata.name,
@@ -141,7 +154,7 @@ impl MetricAi {
                 keys = ?case.settings.keys,
                 "configuration"
             );
-            self.analyst.start(errand, place)
+            self.analyst.start(plan, place)
         });
         if started {
             case.looking(call.now, call.now)
@@ -150,7 +163,7 @@ impl MetricAi {
         }
     }
 
-    fn outgoing(&self) -> Result<&Outgoing, Refusal> {
+    fn outgoing(&self) -> Result<&Arc<Outgoing>, Refusal> {
         let outgoing = self.outgoing.as_ref();
         outgoing.map_err(|trouble| Refusal::Operator(trouble.clone()))
     }
@@ -211,6 +224,14 @@ impl MetricAi {
                 );
             }
         }
+    }
+}
+
+fn moment(id: &Identity, now: Timestamp) -> Moment<'_> {
+    Moment {
+        id,
+        now,
+        today: day(now),
     }
 }
 

@@ -47,6 +47,11 @@ pub(super) const LIST_EVENTS: Call = Call {
     verb: "list",
     resource: "events",
 };
+pub(super) const GET_SECRET: Call = Call {
+    doing: "get the Secret",
+    verb: "get",
+    resource: "secrets",
+};
 pub(super) const GET_LOGS: Call = Call {
     doing: "fetch logs",
     verb: "get",
@@ -132,6 +137,11 @@ impl Api {
             objects: Semaphore::new(PARALLEL_OBJECTS),
             logs: Semaphore::new(PARALLEL_LOGS),
         }
+    }
+
+    /// The namespace of who asks: the pod's, or the kubeconfig's.
+    pub(super) fn own_namespace(&self) -> &str {
+        self.client.default_namespace()
     }
 
     /// Gets one object, repeating as the limits allow.

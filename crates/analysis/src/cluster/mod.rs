@@ -7,13 +7,14 @@
 //! ```
 //!
 //! Reads only: it gets the Rollout, lists pods and events, gets logs; one
-//! namespace, the request's.
+//! namespace, the request's. The operator may have one Secret read as well.
 
 mod api;
 mod gather;
 mod logs;
 mod membership;
 mod plan;
+mod secret;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use crate::error::GatherError;
 use crate::objects::Rollout;
 use crate::request::{Gathered, Request};
 use api::Api;
+pub use secret::{SecretData, SecretRef};
 
 /// How to get into the cluster.
 #[derive(Clone)]
@@ -99,6 +101,18 @@ impl Cluster {
     pub async fn rollout(&self, request: &Request) -> Result<Option<Rollout>, GatherError> {
         let api = self.api().await?;
         gather::rollout(&api, request).await
+    }
+
+    /// Reads a Secret: does I/O. For the operator's own, and never for what a
+    /// template names.
+    ///
+    /// # Errors
+    ///
+    /// [`GatherError`] when it may not be read, is not there, or the API server
+    /// does not answer.
+    pub async fn secret(&self, of: &SecretRef) -> Result<SecretData, GatherError> {
+        let api = self.api().await?;
+        secret::read(&api, of).await
     }
 
     async fn api(&self) -> Result<Arc<Api>, GatherError> {

@@ -106,6 +106,10 @@ pub(super) struct Flags {
         help_heading = "Analyses"
     )]
     secrets_dir: PathBuf,
+    /// A Secret with those keys, read through the API where no file has them;
+    /// the controller's service account must be allowed to get it.
+    #[arg(long, value_name = "[NAMESPACE/]NAME", help_heading = "Analyses")]
+    secret: Option<String>,
 }
 
 impl Flags {
@@ -134,6 +138,7 @@ impl Flags {
             bundle_dir: self.bundle_dir,
             policy: self.policy,
             secrets_dir: self.secrets_dir,
+            secret: self.secret,
             max_analyses: usize::from(self.max_analyses),
             environment: Environment {
                 google_api_key: secret(env("GOOGLE_API_KEY")),

@@ -222,6 +222,7 @@ fn each_argument_has_a_variable_and_wins_over_it() {
         "--policy=/y",
         "--max-analyses=5",
         "--secrets-dir=/s",
+        "--secret=ops/keys",
     ];
     let by_argument = operator(&args, &[]).unwrap();
     let as_variable = |arg: &str| {

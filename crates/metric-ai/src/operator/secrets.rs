@@ -1,4 +1,5 @@
-//! Credentials: mounted files first, then the environment.
+//! Credentials: mounted files first, then the Secret where it is read through
+//! the API, then the environment.
 //!
 //! One that is missing is never an error: without a model's key the judge
 //! decides alone, without a token a server answers what it answers anybody.
@@ -8,6 +9,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use analysis::Secret;
+use analysis::cluster::SecretData;
 
 /// Largest file of a credential; a key with a chain of certificates is 8 KiB.
 const MAX_SECRET_BYTES: u64 = 16 * 1024;
@@ -100,16 +102,17 @@ pub enum FileError {
 
 impl Secrets {
     /// Reads the files.
-    pub(super) fn read(&self) -> Credentials {
+    pub(super) fn read(&self, from_api: &SecretData) -> Credentials {
         let mut troubles = Vec::new();
         let mut mounted = |name: &str| {
-            let read = secret(&self.folder.join(name));
-            read.unwrap_or_else(|error| {
+            let read = secret(&self.folder.join(name)).unwrap_or_else(|error| {
                 troubles.push(format!(
                     "file `{name}` in the folder of secrets is not used: {error}"
                 ));
                 None
-            })
+            });
+            // The same Secret, by another way.
+            read.or_else(|| from_api.get(name).cloned())
         };
         let environment = &self.environment;
         let mut found = Credentials {

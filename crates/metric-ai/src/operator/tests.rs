@@ -44,7 +44,7 @@ fn mounted_files_win_over_the_environment_and_are_read_each_time() {
     given.environment.openai_api_key = secret("from the environment");
     let operator = Operator::new(given, TODAY).unwrap();
     let keys = || {
-        let found = operator.credentials();
+        let found = operator.credentials(&SecretData::default());
         assert!(found.troubles.is_empty(), "{:?}", found.troubles);
         let shown = |secret: Option<Secret>| secret.map(|s| s.reveal().to_owned());
         (
@@ -96,7 +96,7 @@ fn a_credential_that_cannot_be_read_is_said_and_not_fatal() {
     fs::write(folder.path().join("github_token"), large).unwrap();
     fs::write(folder.path().join("openai_api_key"), b"\xff\xfe").unwrap();
     let operator = Operator::new(given, TODAY).unwrap();
-    let found = operator.credentials();
+    let found = operator.credentials(&SecretData::default());
     assert!(found.google_api_key.is_some(), "the environment's");
     assert!(found.github_token.is_none() && found.openai_api_key.is_none());
     assert!(found.agent_token.is_none() && found.prometheus.is_none());
@@ -113,7 +113,7 @@ fn a_credential_that_cannot_be_read_is_said_and_not_fatal() {
     );
     fs::write(folder.path().join("token"), "agent").unwrap();
     fs::write(folder.path().join("password"), "word").unwrap();
-    let found = operator.credentials();
+    let found = operator.credentials(&SecretData::default());
     assert_eq!(found.agent_token, secret("agent"));
     let login = Login::Password {
         user: secret("user").unwrap(),
@@ -226,7 +226,10 @@ fn the_models_are_the_templates_then_the_operators_then_those_of_a_key() {
         given.environment.openai_model = Some("llama".to_owned()).filter(|_| named);
         given.environment.gemini_model = Some("gemini-x".to_owned()).filter(|_| named);
         let operator = Operator::new(given, TODAY).unwrap();
-        operator.models_of(&settings(block), &operator.credentials())
+        operator.models_of(
+            &settings(block),
+            &operator.credentials(&SecretData::default()),
+        )
     };
     assert_eq!(models(&["o"], true, true, r#"{"model":"t"}"#), ["t"]);
     assert_eq!(models(&["o", "p"], true, true, "{}"), ["o", "p"]);
@@ -314,7 +317,7 @@ fn no_credential_is_printed() {
     given.prometheus_password = Some(folder.path().join("password"));
     let before = format!("{given:?}");
     let operator = Operator::new(given, TODAY).unwrap();
-    let credentials = operator.credentials();
+    let credentials = operator.credentials(&SecretData::default());
     assert!(credentials.prometheus.is_some() && credentials.agent_token.is_some());
     let shown = format!("{before} {operator:?} {credentials:?}");
     assert!(!shown.contains("hunter2"), "{shown}");

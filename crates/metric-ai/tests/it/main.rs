@@ -3,6 +3,7 @@
 
 /// The agent looks.
 mod agent;
+mod api_secret;
 mod bench;
 /// Started by a person.
 mod by_hand;

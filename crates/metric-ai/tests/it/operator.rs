@@ -44,6 +44,7 @@ async fn a_wrong_argument_is_served_as_an_error_and_never_ignored() {
         (policy.as_str(), "did you mean `promoteRatio`?"),
         ("--agent-token-file=/hunter2", "`--agent-origin` must say"),
         ("--bundle-dir=/nonexistent/hunter2", "`--bundle-dir` cannot"),
+        ("--secret=ops/hunter2/x", "`--secret` cannot be used"),
     ];
     for (argument, expected) in table {
         let (plugin, loaded) = start(&bench.launch().arg(argument)).await;
