@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use analysis::Rules;
 use analysis::bundle::{self, About, Bundle, Terms};
 use analysis::decide::decide;
-use analysis::opinion::{Explained, Unasked};
+use analysis::opinion::{Answer, Explained, Missing, MissingKind, Opinion, Unasked, View};
 use analysis::request::{Coverage, Gathered};
 use judge::evidence::{
     ArmEvidence, ClusterEvent, ContainerState, LeftOut, LogProfile, MetricSamples, PodState,
@@ -20,7 +20,7 @@ use judge::evidence::{
 };
 use judge::judgement::Carried;
 use judge::policy::{Ignore, Ignored};
-use judge::{Arm, Evidence, Policy, ProfileOptions, Profiler, Window};
+use judge::{Arm, Evidence, Judgement, Policy, ProfileOptions, Profiler, Window};
 
 /// 2026-11-22T03:00:00Z: when every canary here starts.
 const START_MS: i64 = 1_795_316_400_000;
@@ -379,10 +379,91 @@ fn operated() -> Vec<Case> {
     ]
 }
 
-fn write(folder: &Path, (name, gathered, policy): Case) {
+/// What a model says. It cites the judge's first finding where it is told of
+/// the judgement.
+fn model(name: &str, promote: bool, citing: Option<&Judgement>) -> Opinion {
+    let cited = citing.map(|judgement| judgement.findings[0].id.clone());
+    Opinion {
+        model: name.to_owned(),
+        took_ms: 2_400,
+        answer: Answer::View(View {
+            promote,
+            confidence: 80,
+            analysis: "The probe fails as the caches are filled.".to_owned(),
+            root_cause: "caches are filled while it serves".to_owned(),
+            remediation: String::new(),
+            cited: cited.into_iter().collect(),
+        }),
+    }
+}
+
+/// Models beside the judge: one case each of who outvotes whom.
+fn spoken_of(folder: &Path) {
+    // Enough to cite, and nothing to abort for.
+    let mut probed = rollout(HEALTHY);
+    probed.evidence.canary.events.push(ClusterEvent {
+        pod: "web-canary-1".to_owned(),
+        kind: "Warning".to_owned(),
+        reason: "Unhealthy".to_owned(),
+        message: "Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned(),
+        count: 3,
+        last_ms: Some(START_MS + 30_000),
+    });
+    let silent = || Opinion {
+        model: "gone".to_owned(),
+        took_ms: 90,
+        answer: Answer::Missing(Missing {
+            kind: MissingKind::Retired,
+            why: "the provider no longer has it".to_owned(),
+        }),
+    };
+    let failing = rollout(Version {
+        failing: 90,
+        ..HEALTHY
+    });
+    type Opinions = fn(&Judgement) -> Vec<Opinion>;
+    let cases: [(&str, &Gathered, Opinions); 5] = [
+        ("models-agree", &probed, |_| {
+            vec![model("a", true, None), model("b", true, None)]
+        }),
+        ("models-object-with-a-finding", &probed, |of| {
+            vec![
+                model("a", false, Some(of)),
+                model("b", true, None),
+                model("c", false, Some(of)),
+            ]
+        }),
+        ("models-object-without-one", &probed, |_| {
+            vec![model("a", false, None)]
+        }),
+        ("models-are-tied", &probed, |of| {
+            vec![model("a", false, Some(of)), model("b", true, None)]
+        }),
+        ("models-would-promote-what-a-gate-aborts", &failing, |_| {
+            vec![model("a", true, None)]
+        }),
+    ];
+    for (name, gathered, opinions) in cases {
+        let judgement = judge::judge(&gathered.evidence, &Policy::default());
+        let explained = Explained {
+            opinions: opinions(&judgement).into_iter().chain([silent()]).collect(),
+            ..Explained::default()
+        };
+        write_with(
+            folder,
+            (name, gathered.clone(), Policy::default()),
+            explained,
+        );
+    }
+}
+
+fn write(folder: &Path, case: Case) {
+    write_with(folder, case, Explained::not_asked(Unasked::NotConfigured));
+}
+
+fn write_with(folder: &Path, (name, gathered, policy): Case, explained: Explained) {
     let rules = Rules::default();
     let judgement = judge::judge(&gathered.evidence, &policy);
-    let explained = Explained::not_asked(Unasked::NotConfigured);
     let verdict = decide(judgement, &gathered, explained, &rules);
     let about = About {
         namespace: "shop".to_owned(),
@@ -405,4 +486,5 @@ fn main() {
     for case in all.into_iter().flatten() {
         write(&folder, case);
     }
+    spoken_of(&folder);
 }
