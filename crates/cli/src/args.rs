@@ -14,7 +14,7 @@ use crate::mend::Failure;
 mod replay;
 mod report;
 
-pub use replay::{ReplayConfig, ReplayFormat};
+pub use replay::{ModelsArgs, ReplayConfig, ReplayFormat};
 pub use report::{ReportConfig, ReportFormat};
 
 /// Most logs of one arm: more pods do not make a verdict surer, and each is a

@@ -7,6 +7,7 @@ mod explain_policy;
 mod input;
 mod json;
 mod mend;
+mod models;
 mod output;
 mod policy;
 mod progress;

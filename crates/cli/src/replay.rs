@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use analysis::bundle::{self, About, Bundle, Difference, Said, With};
 use analysis::message::{MAX_MESSAGE_BYTES, one_line};
+use analysis::opinion::Explained;
 use judge::{Decision, Policy};
 use serde::Serialize;
 
 use crate::args::{ReplayConfig, ReplayFormat};
 use crate::mend::{self, Failure};
+use crate::models::Models;
 use crate::{DIFFERENT, FAILED, output, policy, progress};
 
 /// Bundles at once: two full folders of the plugin.
@@ -102,6 +104,8 @@ pub fn replay(config: &ReplayConfig) -> Result<ExitCode, Failure> {
         Some(path) => Some(policy::load(Some(path))?.policy),
         None => None,
     };
+    let models = config.models.as_ref().map(Models::new).transpose()?;
+    let again = Again { policy, models };
     let done = AtomicUsize::new(0);
     let all = files.len();
     let bundles: Vec<Replay> = progress::while_working(
@@ -109,7 +113,7 @@ pub fn replay(config: &ReplayConfig) -> Result<ExitCode, Failure> {
         config.progress,
         || {
             let each = files.iter().map(|file| {
-                let one = replay_one(file, policy.as_ref());
+                let one = replay_one(file, &again);
                 done.fetch_add(1, Ordering::Relaxed);
                 one
             });
@@ -188,9 +192,29 @@ pub fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
+/// With what bundles are decided again.
+struct Again {
+    policy: Option<Policy>,
+    models: Option<Models>,
+}
+
+impl Again {
+    /// What its models say of a bundle's evidence.
+    fn explained(&self, bundle: &Bundle) -> Option<Explained> {
+        let models = self.models.as_ref()?;
+        let policy = self.policy.as_ref().unwrap_or(&bundle.policy);
+        let judgement = judge::judge(&bundle.gathered.evidence, policy);
+        Some(models.opinions(&judgement, &bundle.gathered, &bundle.rules))
+    }
+
+    fn is_otherwise(&self) -> bool {
+        self.policy.is_some() || self.models.is_some()
+    }
+}
+
 /// # Errors
 /// A defect of ours: what is wrong with a bundle is part of the answer.
-fn replay_one(file: &Path, policy: Option<&Policy>) -> Result<Replay, Failure> {
+fn replay_one(file: &Path, again: &Again) -> Result<Replay, Failure> {
     let name = one_line(&file.display().to_string(), MAX_NAME_BYTES);
     let bundle = match bundle::read(file) {
         Ok(bundle) => bundle,
@@ -202,9 +226,10 @@ fn replay_one(file: &Path, policy: Option<&Policy>) -> Result<Replay, Failure> {
             });
         }
     };
+    let explained = again.explained(&bundle);
     let with = With {
-        policy,
-        ..With::default()
+        policy: again.policy.as_ref(),
+        explained: explained.as_ref(),
     };
     let replayed = bundle::replay(&bundle, with).map_err(|error| Failure::defect(&error))?;
     let recorded = bundle.verdict.said().map(short);
@@ -213,8 +238,8 @@ fn replay_one(file: &Path, policy: Option<&Policy>) -> Result<Replay, Failure> {
         confidence: replayed.verdict.confidence,
         message: replayed.verdict.message.clone(),
     };
-    let same = match (policy, &recorded) {
-        (Some(_), Some(recorded)) => recorded.verdict == now.verdict,
+    let same = match &recorded {
+        Some(recorded) if again.is_otherwise() => recorded.verdict == now.verdict,
         _ => replayed.is_same_but_for_rounding(),
     };
     Ok(Replay {
@@ -282,8 +307,8 @@ fn difference(difference: Difference) -> DifferenceReport {
 
 /// What is told of each bundle.
 struct Telling {
-    /// Whether thresholds are not the bundle's own.
-    other_policy: bool,
+    /// Whether thresholds or models are not the bundle's own.
+    otherwise: bool,
     /// Whether every difference is shown.
     diff: bool,
 }
@@ -291,7 +316,7 @@ struct Telling {
 impl Telling {
     fn of(config: &ReplayConfig) -> Self {
         Self {
-            other_policy: config.policy.is_some(),
+            otherwise: config.policy.is_some() || config.models.is_some(),
             diff: config.diff,
         }
     }
@@ -300,7 +325,7 @@ impl Telling {
     fn shown(&self, one: &Replay) -> usize {
         if self.diff {
             usize::MAX
-        } else if self.other_policy || one.same == Some(true) {
+        } else if self.otherwise || one.same == Some(true) {
             0
         } else {
             SHOWN
@@ -337,7 +362,7 @@ fn lines(one: &Replay, telling: &Telling, out: &mut String) {
         return;
     };
     let file = &one.file;
-    let _ = match (telling.other_policy, one.same, one.identical) {
+    let _ = match (telling.otherwise, one.same, one.identical) {
         (false, _, Some(true)) => {
             writeln!(out, "{file}: replayed: same verdict, byte for byte")
         }

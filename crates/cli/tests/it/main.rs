@@ -6,6 +6,7 @@ mod errors;
 mod eval;
 mod policy;
 mod replay;
+mod replay_models;
 mod report;
 mod templates;
 mod verdicts;
