@@ -34,6 +34,7 @@ mod frame;
 mod gates;
 mod json;
 pub mod judgement;
+mod key_block;
 mod kind;
 mod latency;
 pub mod level;

@@ -195,15 +195,15 @@ impl<C: Join> Miner<C> {
             return *index;
         }
         if entry.total == 0 && entry.exception.is_empty() {
-            exception.clone_into(&mut entry.exception);
-            frame.clone_into(&mut entry.frame);
+            entry.exception = redact(exception).into_owned();
+            entry.frame = redact(frame).into_owned();
             self.texts.insert(identity, base);
             return base;
         }
         let (text, sample) = (entry.text.clone(), entry.sample.clone());
         let entry = Entry {
-            exception: exception.to_owned(),
-            frame: frame.to_owned(),
+            exception: redact(exception).into_owned(),
+            frame: redact(frame).into_owned(),
             identity,
             ..Entry::new(kind, text, sample)
         };

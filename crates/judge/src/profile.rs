@@ -10,11 +10,13 @@ use crate::counts::{Counts, Episode};
 pub use crate::course::{Course, Spread};
 use crate::evidence::Window;
 use crate::frame::{Framer, Line};
+use crate::key_block::KeyBlock;
 use crate::kind::Kind;
 use crate::latency;
 pub use crate::latency::Durations;
 use crate::level::Level;
 use crate::miner::{Found, Miner};
+use crate::redact::redact;
 use crate::signs::Crash;
 use crate::start::Start;
 use crate::timeline::{History, Places, Slice};
@@ -189,6 +191,7 @@ struct Reader {
     miner: Miner<Counts>,
     open: Option<Open>,
     trace: Trace,
+    key_block: KeyBlock,
     /// Time of the last line that had one: lines without one are of then.
     now_ms: Option<i64>,
     error_episode: Episode,
@@ -209,6 +212,7 @@ impl Reader {
             miner: Miner::new(),
             open: None,
             trace: Trace::default(),
+            key_block: KeyBlock::default(),
             now_ms: None,
             error_episode: Episode::default(),
             server_error_episode: Episode::default(),
@@ -224,6 +228,9 @@ impl Reader {
     fn line(&mut self, line: Line<'_>) {
         self.profile.lines += 1;
         let text = line.text.trim_ascii_end();
+        if self.key_block.holds(text) {
+            return;
+        }
         if let Some(open) = self.open {
             let kind = open.kind;
             if text.is_empty()
@@ -297,7 +304,7 @@ impl Reader {
         let entry = &mut self.miner.entries[open.template as usize];
         entry.total += 1;
         if entry.frame.is_empty() && !self.trace.frame.is_empty() {
-            self.trace.frame.clone_into(&mut entry.frame);
+            entry.frame = redact(&self.trace.frame).into_owned();
         }
         let kind = open.kind;
         if kind.traffic == Traffic::Request {

@@ -5,6 +5,10 @@ mod gates;
 mod lessons;
 mod occasions;
 mod other_gates;
+/// Shared with the tests of other crates.
+#[path = "../planted/mod.rs"]
+mod planted;
 mod properties;
 mod scene;
+mod secrets;
 mod vetoes;
