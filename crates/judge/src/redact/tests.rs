@@ -63,6 +63,18 @@ fn masks_secrets() {
             "-----BEGIN RSA PRIVATE KEY----- MIIEow -----END RSA PRIVATE KEY----- x",
             "*** x",
         ),
+        (
+            "Digest username=\"bob\", response=\"abcdefabcdefabcdefabcdefabcd\"",
+            "Digest username=\"bob\", response=\"***\"",
+        ),
+        (
+            "POST discord.com/api/webhooks/12/abcdefgh failed",
+            "POST discord.com/api/webhooks/*** failed",
+        ),
+        (
+            "POST x.webhook.office.com/webhookb2/abcdefgh",
+            "POST x.webhook.office.com/webhookb2/***",
+        ),
         ("-----BEGIN PRIVATE KEY----- MIIEow", "***"),
     ];
     for (text, expected) in cases {

@@ -386,7 +386,13 @@ fn connections(chance: &mut Chance) -> Vec<Planted> {
         .iter()
         .map(|(kind, text)| one(kind, text, chance.password()))
         .collect();
-    all.extend([
+    all.extend(addresses(chance));
+    all
+}
+
+/// Addresses that open what they lead to, and keys in connection strings.
+fn addresses(chance: &mut Chance) -> Vec<Planted> {
+    vec![
         one(
             "git over https",
             "fetch https://{}@git.example/a/b.git",
@@ -455,8 +461,7 @@ fn connections(chance: &mut Chance) -> Vec<Planted> {
                 chance.of(LETTERS, 33)
             ),
         ),
-    ]);
-    all
+    ]
 }
 
 /// Keys that take several lines, and what holds one.
