@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use judge::redact::redact;
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
@@ -84,6 +85,24 @@ struct Status {
 #[serde(rename_all = "camelCase", default)]
 struct StatusDetails {
     retry_after_seconds: Option<u64>,
+}
+
+/// Where an answer is not what the API promises. What the parser says of it
+/// quotes the answer, which nobody has redacted.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not the expected JSON at line {line}, column {column}")]
+struct Misread {
+    line: usize,
+    column: usize,
+}
+
+impl From<&serde_json::Error> for Misread {
+    fn from(error: &serde_json::Error) -> Self {
+        Self {
+            line: error.line(),
+            column: error.column(),
+        }
+    }
 }
 
 /// A request failed, and whether another attempt may help.
@@ -247,7 +266,7 @@ impl Api {
         serde_json::from_slice(&body.to_bytes()).map_err(|error| CallError {
             error: GatherError::Unreadable {
                 doing: call.doing,
-                source: error.into(),
+                source: Misread::from(&error).into(),
             },
             retry: None,
         })
@@ -309,8 +328,9 @@ async fn refused(call: Call, uri: &str, response: Response<Body>) -> CallError {
         _ => GatherError::Refused {
             doing: call.doing,
             status: code.as_u16(),
+            // Webhooks and aggregated servers have their say in it.
             reason: one_line(
-                status.message.as_deref().unwrap_or("no reason given"),
+                &redact(status.message.as_deref().unwrap_or("no reason given")),
                 MAX_REASON_BYTES,
             ),
         },

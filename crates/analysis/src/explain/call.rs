@@ -3,6 +3,7 @@
 //! Nothing that a provider says in words leaves this module: an error may quote
 //! the prompt or the key, so only its kind, its status and known words do.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -81,10 +82,12 @@ impl Call<'_> {
                 }
                 End::CutOff => "it was too long and broke off: be brief",
                 End::CalledTool => "it called a tool, and there are none",
-                End::Done => match answer::read(&reply.text, &prompt.ids) {
-                    Ok(view) => return Ok(view),
-                    Err(problem) => problem,
-                },
+                End::Done => {
+                    match answer::read(&without_key(&reply.text, self.target), &prompt.ids) {
+                        Ok(view) => return Ok(view),
+                        Err(problem) => problem,
+                    }
+                }
             };
             if repair.is_some() {
                 return Err(missing(
@@ -179,7 +182,7 @@ impl Call<'_> {
         reserved.used(tokens);
         debug!(
             model = self.target.model,
-            answer = shown(&reply.text, None),
+            answer = shown(&reply.text, Some(self.target)),
             input_tokens = tokens.input,
             output_tokens = tokens.output,
             "model answer"
@@ -305,12 +308,20 @@ impl Call<'_> {
 /// Text for the log at debug: redacted, one line, bounded, and without the key,
 /// which providers quote.
 fn shown(text: &str, target: Option<&Target>) -> String {
-    let key = target.and_then(|target| target.key.as_ref());
-    let text = match key {
-        Some(key) => text.replace(key.reveal(), MASK),
-        None => text.to_owned(),
+    let text = match target {
+        Some(target) => without_key(text, target),
+        None => Cow::Borrowed(text),
     };
     one_line(&redact(&text), MAX_LOGGED_BYTES)
+}
+
+/// What a server says, without the key that it was shown: it may quote it, and
+/// not every key can be told by its look.
+fn without_key<'t>(text: &'t str, target: &Target) -> Cow<'t, str> {
+    match &target.key {
+        Some(key) if text.contains(key.reveal()) => Cow::Owned(text.replace(key.reveal(), MASK)),
+        _ => Cow::Borrowed(text),
+    }
 }
 
 pub(super) fn missing(kind: MissingKind, why: String) -> Missing {

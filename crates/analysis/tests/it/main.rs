@@ -14,8 +14,12 @@ mod models;
 mod models_fail;
 mod models_share;
 mod pages;
+/// The judge's, so that what is planted is the same everywhere.
+#[path = "../../../judge/tests/planted/mod.rs"]
+mod planted;
 mod prometheus;
 mod prometheus_access;
 mod prometheus_real;
 mod scene;
 mod scripted;
+mod secrets;
