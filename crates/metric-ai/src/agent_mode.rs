@@ -10,10 +10,10 @@ use std::time::Duration;
 use agent_api::{AgentError, Client, Context, ModelResult, Request, Response, Verdict};
 use analysis::message::one_line;
 use analysis::opinion::{Answer, Missing, MissingKind, Opinion, Spent, View};
-use analysis::{Earlier, Explained, Request as AnalysisRequest};
+use analysis::{Earlier, Explained, Request as AnalysisRequest, Secret};
 use jiff::Timestamp;
 use judge::Decision;
-use judge::redact::redact;
+use judge::redact::{MASK, redact};
 
 use crate::look::{Agent, Outcome, Seen};
 
@@ -31,6 +31,9 @@ const PROMPT: &str = "Analyze this canary deployment: compare the logs and the s
 pub struct Question {
     /// The agent, with the credential that it may receive.
     pub client: Client,
+    /// The operator's credential for agents: should an agent quote it, nobody
+    /// is to read it.
+    pub credential: Option<Secret>,
     /// What is asked.
     pub request: Request,
     /// The longest that the answer may take.
@@ -104,10 +107,11 @@ pub async fn ask(question: Question) -> Outcome {
         let verdict = answer.verdict()?;
         Ok::<_, AgentError>((answer, verdict))
     };
+    let clean = Clean(question.credential.clone());
     match asked.await {
-        Ok((answer, verdict)) => Ok(seen(&answer, verdict)),
+        Ok((answer, verdict)) => Ok(seen(&answer, verdict, &clean)),
         Err(error) => {
-            let said = error.says().map(|says| one_line(&redact(says), 200));
+            let said = error.says().map(|says| one_line(&clean.text(says), 200));
             let text = match said {
                 Some(said) => format!("{error} (the agent says: {said})"),
                 None => error.to_string(),
@@ -119,9 +123,30 @@ pub async fn ask(question: Question) -> Outcome {
     }
 }
 
+/// What an agent says, made fit to be read: redacted, and without the credential
+/// that it was shown, which has no look of its own.
+struct Clean(Option<Secret>);
+
+impl Clean {
+    fn text(&self, text: &str) -> String {
+        match &self.0 {
+            Some(secret) => redact(&text.replace(secret.reveal(), MASK)).into_owned(),
+            None => redact(text).into_owned(),
+        }
+    }
+
+    /// What the agent wants back must come back as it is, or not at all.
+    fn is_free_of(&self, text: &str) -> bool {
+        !self
+            .0
+            .as_ref()
+            .is_some_and(|secret| text.contains(secret.reveal()))
+    }
+}
+
 /// An agent's answer as what a look saw.
-fn seen(answer: &Response, verdict: Verdict) -> Seen {
-    let clean = |text: &str| redact(text).into_owned();
+fn seen(answer: &Response, verdict: Verdict, cleaner: &Clean) -> Seen {
+    let clean = |text: &str| cleaner.text(text);
     let cause = one_line(&clean(&answer.root_cause), MAX_REASON_BYTES);
     let analysis = clean(&answer.analysis);
     let reason = if cause.is_empty() {
@@ -155,7 +180,7 @@ fn seen(answer: &Response, verdict: Verdict) -> Seen {
             &format!("canary {word} by the agent: {reason}"),
             MAX_REASON_BYTES,
         ),
-        report: report(answer, &analysis),
+        report: report(answer, &analysis, cleaner),
         root_cause: (decision == Decision::Abort && !cause.is_empty()).then_some(cause),
         missing: (decision == Decision::Inconclusive).then(|| format!("the agent: {reason}")),
         retry_after: None,
@@ -164,7 +189,11 @@ fn seen(answer: &Response, verdict: Verdict) -> Seen {
         no_data: false,
         findings: 0,
         explained: Explained {
-            opinions: answer.model_results.iter().map(opinion).collect(),
+            opinions: answer
+                .model_results
+                .iter()
+                .map(|result| opinion(result, cleaner))
+                .collect(),
             unasked: None,
             spent: Spent::default(),
             unread_prompt: false,
@@ -174,7 +203,10 @@ fn seen(answer: &Response, verdict: Verdict) -> Seen {
             .as_deref()
             .map_or_else(|| "the agent decided".to_owned(), clean),
         agent: Some(Agent {
-            state: answer.state.clone(),
+            state: answer
+                .state
+                .clone()
+                .filter(|state| cleaner.is_free_of(state)),
             remediation: clean(&answer.remediation),
             pr_link: answer.pr_link.as_deref().map(clean),
             issue_link: answer.issue_link.as_deref().map(clean),
@@ -185,21 +217,21 @@ fn seen(answer: &Response, verdict: Verdict) -> Seen {
 }
 
 /// What people read below the one line.
-fn report(answer: &Response, analysis: &str) -> String {
+fn report(answer: &Response, analysis: &str, clean: &Clean) -> String {
     let mut report = analysis.trim().to_owned();
     for (title, text) in [
         ("Root cause", &answer.root_cause),
         ("Remediation", &answer.remediation),
     ] {
         if !text.trim().is_empty() {
-            report.push_str(&format!("\n\n{title}\n{}", redact(text.trim())));
+            report.push_str(&format!("\n\n{title}\n{}", clean.text(text.trim())));
         }
     }
     report
 }
 
-fn opinion(result: &ModelResult) -> Opinion {
-    let clean = |text: &str| redact(text).into_owned();
+fn opinion(result: &ModelResult, cleaner: &Clean) -> Opinion {
+    let clean = |text: &str| cleaner.text(text);
     Opinion {
         model: clean(&result.model_name),
         took_ms: result.execution_time_ms,

@@ -142,6 +142,7 @@ fn question(
     };
     Ok(Question {
         client,
+        credential: credentials.agent_token.clone(),
         request: subject.question(),
         limit: left
             .saturating_sub(TO_ANSWER)
