@@ -20,6 +20,7 @@ use std::fmt;
 use jiff::civil::Date;
 use judge::Policy;
 use judge::policy::{FIELDS, Field, Ignore, Ignored};
+use judge::redact::redact;
 use toml::de::DeTable;
 
 use node::{Key, Node, Table, Value};
@@ -407,10 +408,12 @@ impl<'a> Reader<'a> {
         if self.problems.len() > problems_before {
             return;
         }
+        // A bundle and a page show both. What a pattern may match was redacted
+        // too, and the mask matches it.
         let ignore = Ignore {
             what,
-            pattern,
-            reason,
+            pattern: redact(&pattern).into_owned(),
+            reason: redact(&reason).into_owned(),
         };
         self.add(at, ignore, until);
     }
