@@ -3,6 +3,9 @@
 //! A measurement is rebuilt from the call's arguments each time; what this
 //! process remembers ([`Looks`]) only saves looking twice.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,7 +24,7 @@ use crate::memo::Memo;
 use crate::outgoing::Outgoing;
 use crate::reply::{Case, refused};
 use crate::said::Said;
-use crate::schedule::{KIND_LABEL, RunKind};
+use crate::schedule::{KIND_LABEL, LONGEST_PAUSE, RunKind, later};
 
 /// The plugin.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl MetricAi {
         let Call { id, now, .. } = call;
         let known = self.looks.known(id, *now);
         if let Known::Answered(answer) = &known
-            && (answer.phase.is_completed() || answer.resume_at > Some(*now))
+            && (answer.phase.is_completed() || is_ahead(answer.resume_at, *now))
         {
             return answer.clone();
         }
@@ -248,6 +251,13 @@ fn refuse(call: &Call<'_>, measurement: &Measurement, error: &Refusal) -> Measur
     }
     let on_error = on_error(call.metric);
     refused(call.now, measurement, &error.to_string(), on_error)
+}
+
+/// Whether a time to be asked again is still to come. Further ahead than any
+/// that is given, the clock was set back since, and what was said then would
+/// hold for as long as that.
+fn is_ahead(resume_at: Option<Timestamp>, now: Timestamp) -> bool {
+    resume_at.is_some_and(|at| now < at && at <= later(now, LONGEST_PAUSE))
 }
 
 /// The day in UTC.

@@ -46,6 +46,10 @@ const LOOK_POLL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 /// logs takes about a tenth of a second.
 const BETWEEN_LOOKS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
+/// The longest time to the next question that is ever given, and a second for
+/// times that are rounded up.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(10 + 1);
+
 /// Time to the next look when nothing says how long the missing evidence
 /// takes: mostly before the first request.
 const UNKNOWN_MISSING: Duration = Duration::from_secs(5);
