@@ -11,10 +11,15 @@ mod by_hand;
 mod models;
 /// What the operator sets.
 mod operator;
+/// The judge's, so that what is planted is the same everywhere.
+#[path = "../../../judge/tests/planted/mod.rs"]
+mod planted;
 /// Through a proxy, and past it.
 mod proxies;
 /// Killed, asked twice, terminated: one outcome.
 mod restarts;
+/// No secret anywhere, wherever it was planted.
+mod secrets;
 /// What cannot be judged, each with the words that mend it.
 mod troubles;
 /// Good, bad, crashing, quiet.
