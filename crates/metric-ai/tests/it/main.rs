@@ -7,6 +7,8 @@ mod api_secret;
 mod bench;
 /// Started by a person.
 mod by_hand;
+/// What a template may not reach, key by key.
+mod deputy;
 /// Models beside the judge.
 mod models;
 /// What the operator sets.
