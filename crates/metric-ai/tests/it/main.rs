@@ -18,6 +18,8 @@ mod operator;
 mod planted;
 /// Through a proxy, and past it.
 mod proxies;
+/// Clocks, two processes, ends in the middle: nothing twice, nothing left.
+mod repeats;
 /// Killed, asked twice, terminated: one outcome.
 mod restarts;
 /// No secret anywhere, wherever it was planted.
