@@ -9,6 +9,8 @@ mod bench;
 mod by_hand;
 /// What a template may not reach, key by key.
 mod deputy;
+/// Every trouble of models and agents, whatever the canary does.
+mod matrix;
 /// Models beside the judge.
 mod models;
 /// What the operator sets.
