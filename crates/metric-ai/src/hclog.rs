@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use judge::redact::redact;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -98,10 +99,11 @@ impl Hclog {
         }
     }
 
-    /// Writes a line past the level filter: for panics.
+    /// Writes a line past the level filter: for panics. What is cut in two in
+    /// the middle of a character quotes the text, which may be a log's.
     pub fn panicked(&self, message: &str, place: &str) {
         let fields = Map::from_iter([("place".to_owned(), Value::from(place))]);
-        self.send(Level::ERROR, message, fields);
+        self.send(Level::ERROR, &redact(message), fields);
     }
 
     fn send(&self, level: Level, message: &str, fields: Map<String, Value>) {
@@ -371,8 +373,11 @@ mod tests {
         let lines = Lines::default();
         let hclog = Hclog::start(lines.clone(), LevelFilter::OFF, clock).unwrap();
         hclog.panicked("index out of bounds", "src/x.rs:1");
+        hclog.panicked("no boundary in `é password=hunter2`", "src/x.rs:2");
         hclog.flush(LONG);
-        assert_eq!(lines.read()[0]["place"], "src/x.rs:1");
+        let lines = lines.read();
+        assert_eq!(lines[0]["place"], "src/x.rs:1");
+        assert_eq!(lines[1]["@message"], "no boundary in `é password=***`");
     }
 
     #[test]
