@@ -177,9 +177,9 @@ fn assert_judged(canary: Canary, answer: &Measurement, note: &str) {
     }
 }
 
-/// Without its model the judge decides alone, and says why the model is missing
-/// where it would have been asked.
-async fn judged_without(url: &str, why: &str) {
+/// Without its model, which may take so many seconds, the judge decides alone,
+/// and says why the model is missing where it would have been asked.
+async fn judged_without(url: &str, seconds: u32, why: &str) {
     let note = format!("model gemini-2.5-flash gave no opinion: {why}; extraPrompt was not used");
     for canary in ALL {
         let bench = bench(canary).await;
@@ -187,8 +187,10 @@ async fn judged_without(url: &str, why: &str) {
             .launch()
             .env("GOOGLE_API_KEY", "a-key")
             .arg(format!("--gemini-url={url}"));
-        let block = r#"{"model":"gemini-2.5-flash","extraPrompt":"x","budget":{"seconds":1}}"#;
-        let (answer, lines) = answered(&launch, canary, block).await;
+        let block = format!(
+            r#"{{"model":"gemini-2.5-flash","extraPrompt":"x","budget":{{"seconds":{seconds}}}}}"#
+        );
+        let (answer, lines) = answered(&launch, canary, &block).await;
         assert_judged(canary, &answer, &note);
         let mut words = vec![
             "AI metric analysis started",
@@ -205,18 +207,22 @@ async fn judged_without(url: &str, why: &str) {
     }
 }
 
+/// More than all attempts at a model take, also on a slow machine: else it would
+/// be its time that is up.
+const AMPLE_S: u32 = 20;
+
 /// What is said of a model that no request reaches.
 const UNREACHED: &str = "its provider could not be reached: check the base URL and the network";
 
 #[tokio::test]
 async fn with_a_model_that_is_down_the_judge_decides_alone() {
-    judged_without(&nobody().await, UNREACHED).await;
+    judged_without(&nobody().await, AMPLE_S, UNREACHED).await;
 }
 
 #[tokio::test]
 async fn with_a_model_that_hangs_the_judge_decides_alone() {
     let models = StandIn::serve(Script::always(Answer::Hang)).await.unwrap();
-    judged_without(&models.url(), "no answer in time").await;
+    judged_without(&models.url(), 2, "no answer in time").await;
     assert_eq!(models.calls().len(), 2, "of the good and of the bad canary");
     models.wait_until_idle().await;
 }
@@ -225,7 +231,7 @@ async fn with_a_model_that_hangs_the_judge_decides_alone() {
 async fn with_a_model_that_is_not_trusted_the_judge_decides_alone() {
     let good = agent_stand_in::Script::always(agent_stand_in::Answer::Good);
     let server = untrusted(good).await;
-    judged_without(&server.url(), UNREACHED).await;
+    judged_without(&server.url(), AMPLE_S, UNREACHED).await;
     assert!(server.requests().is_empty(), "it was shown nothing");
 }
 

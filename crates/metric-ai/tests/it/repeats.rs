@@ -183,13 +183,9 @@ fn after(finished: i32) -> AnalysisRun {
 }
 
 #[tokio::test]
-async fn garbage_collected_it_ends_what_is_under_way_and_asks_no_model_twice() {
+async fn garbage_collected_it_ends_what_is_under_way_and_repeats_one_call() {
     let bench = good().await;
-    let models = models(Script::new([
-        Rule::new(Answer::Agree).times(1),
-        Rule::new(Answer::Hang),
-    ]))
-    .await;
+    let models = models(Script::always(Answer::Agree)).await;
     let mut plugin = Asked::start(&launch(&bench, &models)).await;
     let metric = metric(BLOCK);
     let answer = plugin.measure(&after(0), &metric).await;
@@ -200,8 +196,9 @@ async fn garbage_collected_it_ends_what_is_under_way_and_asks_no_model_twice() {
         .await
         .unwrap()
         .unwrap();
-    // What is forgotten is looked at anew, if it is asked for after all; the
-    // evidence is the same, so what the model said is still known.
+    // What is forgotten is looked at anew, if it is asked for after all. Of the
+    // same evidence what the model said is still known, but a bucket may have
+    // ended.
     let again = plugin
         .plugin
         .resume(&after(0), &metric, &answer)
@@ -215,11 +212,13 @@ async fn garbage_collected_it_ends_what_is_under_way_and_asks_no_model_twice() {
         .await
         .unwrap();
     assert_eq!(again.phase, Phase::Successful, "{again:?}");
-    assert_eq!(models.calls().len(), 1);
+    let calls = models.calls().len();
+    assert!((1..=2).contains(&calls), "{calls}");
     // A look under way ends with what it belongs to.
+    models.change(|script| *script = Script::always(Answer::Hang));
     bench.serves("canary", 601, 1_000);
     plugin.run(&after(1), &metric).await;
-    called(&models, 2).await;
+    called(&models, calls + 1).await;
     plugin
         .plugin
         .garbage_collect(&after(2), &metric, 10)
