@@ -88,7 +88,7 @@ fn block(planted: &[Planted]) -> String {
         "analysisMode": "default",
         "agentUrl": format!("http://bob:{}@agent:8080", planted[7].secrets[0]),
         "judgePolicy": {"ignore": [{
-            "template": "cache is warming up", "reason": text(8), "until": "2099-12-31",
+            "template": text(9), "reason": text(8), "until": "2099-12-31",
         }]},
         "prometheus": {
             "address": "http://bob:password-of-metrics-xyz@127.0.0.1:9",
