@@ -19,7 +19,7 @@ use crate::looks::Identity;
 use crate::operator::{Budget, Credentials};
 use crate::outgoing::Outgoing;
 use crate::reply::Case;
-use crate::schedule::RunKind;
+use crate::schedule::{Begun, RunKind};
 
 /// The run's label that says which pods are the canary's.
 const HASH_LABEL: &str = "rollouts-pod-template-hash";
@@ -109,7 +109,8 @@ fn judging(
         rules,
         metrics,
         models,
-        answer_by: case.waiting().give_up(moment.now),
+        waiting: case.waiting(),
+        asked_at: moment.now,
         request,
     })
 }
@@ -132,7 +133,10 @@ fn question(
         state: case.memo.agent.clone(),
         ..Context::default()
     };
-    let left = case.waiting().give_up(now).duration_since(now);
+    let left = case
+        .waiting()
+        .give_up(Begun::at_once(now))
+        .duration_since(now);
     let left = Duration::try_from(left).unwrap_or_default();
     let subject = Subject {
         namespace: run.metadata.namespace.clone(),

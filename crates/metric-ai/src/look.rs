@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analysis::bundle::{About, Terms};
@@ -18,12 +18,13 @@ use jiff::Timestamp;
 use judge::judgement::MissingReason;
 use judge::{Decision, Policy};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use crate::agent_mode::{self, Question};
-use crate::schedule::{AGENT_LOOK_LIMIT, LOOK_LIMIT};
+use crate::looks::Place;
+use crate::schedule::{AGENT_LOOK_LIMIT, Begun, LOOK_LIMIT, Waiting};
 use crate::words::{chain, cut};
 
 /// How much of the report is kept until it is asked for: what metadata has
@@ -120,9 +121,11 @@ pub struct Judging {
     pub metrics: Option<(Prometheus, Queries)>,
     /// Whom to ask about the judgement, and what it may cost.
     pub models: Option<(Explainer, Ask)>,
-    /// When the controller must have an answer, so that models cannot make it
+    /// Until when the controller waits, so that models cannot make the answer
     /// late.
-    pub answer_by: Timestamp,
+    pub waiting: Waiting,
+    /// When the look was asked for.
+    pub asked_at: Timestamp,
     /// Where to keep the verdict with its evidence, and what it is about.
     pub keep: Option<(PathBuf, About)>,
 }
@@ -169,7 +172,8 @@ impl Plan {
 }
 
 impl Errand {
-    /// How long it may take, its wait for a turn included.
+    /// How long it may take; of an errand to an agent its wait for a turn is
+    /// part of that.
     pub fn limit(&self) -> Duration {
         match self {
             Self::Judge(_) | Self::Steps(_) => LOOK_LIMIT,
@@ -204,38 +208,35 @@ impl Analyst {
         }
     }
 
-    /// Starts a look, in the span that it is called in; its outcome will be in
-    /// `place`.
-    pub fn start(&self, plan: Plan, place: Arc<OnceLock<Outcome>>) -> AbortHandle {
+    /// Starts a look, in the span that it is called in; its turn and its
+    /// outcome will be in `place`.
+    pub fn start(&self, plan: Plan, place: Arc<Place<Outcome>>) -> AbortHandle {
         let limit = plan.limit();
         let (cluster, clock) = (self.cluster.clone(), self.clock);
         let (turns, questions) = (self.turns.clone(), self.questions.clone());
-        let look = async move {
-            match plan.errand(&cluster).await? {
-                Errand::Judge(judging) => judge_it(cluster, &turns, *judging, clock).await,
-                Errand::Steps(request) => {
-                    let last_step_end = last_step_end(&cluster, *request, clock).await;
-                    Ok(agent_mode::before_asking(last_step_end))
-                }
-                Errand::Agent(question) => {
-                    let last_step_end = match question.rollout.clone() {
-                        Some(request) => last_step_end(&cluster, request, clock).await,
-                        None => None,
-                    };
-                    let _turn = questions.acquire().await;
-                    let seen = agent_mode::ask(*question).await?;
-                    Ok(Seen {
-                        last_step_end,
-                        ..seen
-                    })
-                }
-            }
-        };
         let task = async move {
-            let begun = Instant::now();
+            let errand = ended(plan.errand(&cluster), limit).await;
+            let turn = match &errand {
+                Ok(Errand::Judge(_)) => turns.acquire_owned().await.ok(),
+                Ok(Errand::Steps(_) | Errand::Agent(_)) | Err(_) => None,
+            };
             // The place is this task's alone, so it is empty until here.
+            let turn_at = *place.turn.get_or_init(clock);
+            let begun = Instant::now();
+            let look = async {
+                match errand? {
+                    Errand::Judge(judging) => {
+                        judge_it(cluster, (turn, turn_at), *judging, clock).await
+                    }
+                    Errand::Steps(request) => {
+                        let last_step_end = last_step_end(&cluster, *request, clock).await;
+                        Ok(agent_mode::before_asking(last_step_end))
+                    }
+                    Errand::Agent(question) => ask(cluster, &questions, *question, clock).await,
+                }
+            };
             let outcome = ended(look, limit).await;
-            let outcome = place.get_or_init(|| outcome);
+            let outcome = place.result.get_or_init(|| outcome);
             let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             match outcome {
                 Ok(seen) => {
@@ -246,6 +247,25 @@ impl Analyst {
         };
         self.workers.spawn(task.in_current_span()).abort_handle()
     }
+}
+
+/// A look by the agent, in turn.
+async fn ask(
+    cluster: Cluster,
+    questions: &Semaphore,
+    question: Question,
+    clock: fn() -> Timestamp,
+) -> Outcome {
+    let last_step_end = match question.rollout.clone() {
+        Some(request) => last_step_end(&cluster, request, clock).await,
+        None => None,
+    };
+    let _turn = questions.acquire().await;
+    let seen = agent_mode::ask(question).await?;
+    Ok(Seen {
+        last_step_end,
+        ..seen
+    })
 }
 
 /// When the rollout's last step can end; `None` where it cannot be told, also
@@ -268,14 +288,14 @@ async fn last_step_end(
     Timestamp::from_millisecond(end_ms).ok()
 }
 
-/// A look of our own: gather and judge in turn, then ask models and decide.
+/// A look of our own: gather and judge while it is its turn, then ask models
+/// and decide.
 async fn judge_it(
     cluster: Cluster,
-    turns: &Semaphore,
+    (turn, turn_at): (Option<OwnedSemaphorePermit>, Timestamp),
     judging: Judging,
     clock: fn() -> Timestamp,
 ) -> Outcome {
-    let turn = turns.acquire().await;
     let request = Request {
         now_ms: clock().as_millisecond(),
         ..judging.request
@@ -296,7 +316,11 @@ async fn judge_it(
         .is_some_and(|(_, ask)| ask.settle_now);
     let explained = match judging.models {
         Some((explainer, ask)) => {
-            let left = judging.answer_by.duration_since(clock());
+            let answer_by = judging.waiting.give_up(Begun {
+                at: judging.asked_at,
+                turn: Some(turn_at),
+            });
+            let left = answer_by.duration_since(clock());
             let left = Duration::try_from(left).unwrap_or_default();
             let ask = Ask {
                 deadline: left.saturating_sub(TO_ANSWER).min(MODELS_LIMIT),
@@ -346,8 +370,11 @@ async fn keep(
     }
 }
 
-/// The outcome of a look, whatever becomes of it.
-async fn ended(look: impl Future<Output = Outcome>, limit: Duration) -> Outcome {
+/// The outcome of a look, or of a part of it, whatever becomes of it.
+async fn ended<T>(
+    look: impl Future<Output = Result<T, String>>,
+    limit: Duration,
+) -> Result<T, String> {
     let unwinding = AssertUnwindSafe(tokio::time::timeout(limit, look));
     match unwinding.catch_unwind().await {
         Ok(Ok(outcome)) => outcome,
@@ -421,6 +448,7 @@ mod tests {
     use analysis::{Limits, Selector};
 
     use super::*;
+    use crate::schedule::RunKind;
 
     /// Lets every task run as far as it can.
     async fn settle() {
@@ -429,8 +457,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_look_waits_for_its_turn() {
+    #[tokio::test(start_paused = true)]
+    async fn a_look_waits_for_its_turn_however_long() {
         // Without a way in, a look ends as soon as it begins.
         let nowhere = Cluster::new(Access::Kubeconfig("/nonexistent".into()));
         let analyst = Analyst::new(nowhere, Handle::current(), 3, Timestamp::now);
@@ -447,34 +475,50 @@ mod tests {
             limits: Limits::default(),
             now_ms: 0,
         };
-        let place = Arc::new(OnceLock::new());
+        let place = Arc::new(Place::default());
         let judging = Judging {
             request,
             policy: Policy::default(),
             rules: Rules::default(),
             metrics: None,
             models: None,
-            answer_by: Timestamp::MAX,
+            waiting: Waiting {
+                kind: RunKind::Holding,
+                started_at: Timestamp::MIN,
+                max_wait: None,
+                look_limit: LOOK_LIMIT,
+                last_step_end: None,
+            },
+            asked_at: Timestamp::MIN,
             keep: None,
         };
         analyst.start(Plan::Now(Errand::Judge(Box::new(judging))), place.clone());
         settle().await;
-        assert_eq!(place.get(), None);
+        // The time of a look begins with its turn.
+        tokio::time::advance(10 * LOOK_LIMIT).await;
+        settle().await;
+        assert_eq!((place.turn.get(), place.result.get()), (None, None));
         drop(taken);
         settle().await;
-        assert!(matches!(place.get(), Some(Err(_))), "{place:?}");
+        assert!(place.turn.get().is_some(), "{place:?}");
+        let Some(Err(trouble)) = place.result.get() else {
+            panic!("{place:?}")
+        };
+        assert!(!trouble.contains("longer than"), "{trouble}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_hangs_or_panics_is_an_error_and_not_a_silence() {
-        let hung = ended(std::future::pending(), LOOK_LIMIT).await.unwrap_err();
+        let hung = ended::<Seen>(std::future::pending(), LOOK_LIMIT)
+            .await
+            .unwrap_err();
         assert!(hung.contains("longer than 60 s"), "{hung}");
-        let panicked = ended(async { panic!("boom") }, LOOK_LIMIT)
+        let panicked = ended::<Seen>(async { panic!("boom") }, LOOK_LIMIT)
             .await
             .unwrap_err();
         assert!(panicked.contains("fault of the plugin"), "{panicked}");
         assert_eq!(
-            ended(async { Err("x".into()) }, LOOK_LIMIT).await,
+            ended::<Seen>(async { Err("x".into()) }, LOOK_LIMIT).await,
             Err("x".to_owned())
         );
     }

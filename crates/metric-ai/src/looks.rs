@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use rollouts_plugin::{AnalysisRun, Measurement, Metric};
 use tokio::task::AbortHandle;
 
-use crate::schedule::later;
+use crate::schedule::{Begun, later};
 use crate::words::cut;
 
 /// Most measurements that are known at once. Two hundred at once are a large
@@ -71,12 +71,30 @@ fn short(name: &str) -> String {
     format!("{}#{:016x}", cut(name, MAX_NAME_BYTES), hasher.finish())
 }
 
+/// Where a look says how far it has come.
+#[derive(Debug)]
+pub struct Place<T> {
+    /// When its turn came.
+    pub turn: OnceLock<Timestamp>,
+    /// What it saw.
+    pub result: OnceLock<T>,
+}
+
+impl<T> Default for Place<T> {
+    fn default() -> Self {
+        Self {
+            turn: OnceLock::new(),
+            result: OnceLock::new(),
+        }
+    }
+}
+
 /// A look under way; dropping it ends it.
 #[derive(Debug)]
 pub struct UnderWay<T> {
     /// When it began, its wait for a turn included.
-    pub begun: Timestamp,
-    result: Arc<OnceLock<T>>,
+    begun: Timestamp,
+    place: Arc<Place<T>>,
     task: AbortHandle,
 }
 
@@ -91,10 +109,10 @@ impl<T> Drop for UnderWay<T> {
 pub enum Known<T> {
     /// Nothing.
     Nothing,
-    /// A look is under way.
+    /// A look is under way, or waits for its turn.
     Looking {
         /// When it began.
-        begun: Timestamp,
+        begun: Begun,
     },
     /// A look has ended.
     Seen(T),
@@ -148,22 +166,27 @@ impl<T: Clone> Looks<T> {
         match entries.get(id) {
             None => Known::Nothing,
             Some(Entry::Answered { answer, .. }) => Known::Answered((**answer).clone()),
-            Some(Entry::Looking(look)) => match look.result.get() {
+            Some(Entry::Looking(look)) => match look.place.result.get() {
                 Some(seen) => Known::Seen(seen.clone()),
-                None => Known::Looking { begun: look.begun },
+                None => Known::Looking {
+                    begun: Begun {
+                        at: look.begun,
+                        turn: look.place.turn.get().copied(),
+                    },
+                },
             },
         }
     }
 
     /// Starts a look, unless one is there or there is no room. `start` gets the
-    /// place for the look's result and returns its task.
+    /// look's place and returns its task.
     ///
     /// Returns whether a look of this measurement is under way now.
     pub fn start(
         &self,
         id: &Identity,
         now: Timestamp,
-        start: impl FnOnce(Arc<OnceLock<T>>) -> AbortHandle,
+        start: impl FnOnce(Arc<Place<T>>) -> AbortHandle,
     ) -> bool {
         let mut entries = self.lock();
         if let Some(Entry::Looking(_)) = entries.get(id) {
@@ -172,11 +195,11 @@ impl<T: Clone> Looks<T> {
         if !entries.contains_key(id) && !make_room(&mut entries, now) {
             return false;
         }
-        let result = Arc::new(OnceLock::new());
+        let place = Arc::new(Place::default());
         let look = UnderWay {
             begun: now,
-            task: start(Arc::clone(&result)),
-            result,
+            task: start(Arc::clone(&place)),
+            place,
         };
         entries.insert(id.clone(), Entry::Looking(look));
         true
@@ -302,7 +325,7 @@ mod tests {
         }
         assert_eq!(started, 1);
         assert!(
-            matches!(looks.known(&id("a", 0), at(3)), Known::Looking { begun } if begun == at(0))
+            matches!(looks.known(&id("a", 0), at(3)), Known::Looking { begun } if begun.at == at(0) && begun.turn.is_none())
         );
         assert!(matches!(looks.known(&id("a", 1), at(3)), Known::Nothing));
     }
@@ -311,11 +334,11 @@ mod tests {
     async fn a_result_stays_until_it_is_answered_and_the_answer_after_it() {
         let looks = Looks::<u32>::default();
         let mut place = None;
-        looks.start(&id("a", 0), at(0), |result| {
-            place = Some(result);
+        looks.start(&id("a", 0), at(0), |of_look| {
+            place = Some(of_look);
             endless()
         });
-        place.unwrap().set(7).unwrap();
+        place.unwrap().result.set(7).unwrap();
         for _ in 0..2 {
             assert!(matches!(looks.known(&id("a", 0), at(3)), Known::Seen(7)));
         }
@@ -369,8 +392,8 @@ mod tests {
     #[tokio::test]
     async fn an_old_look_speaks_for_the_canary_no_more() {
         let looks = Looks::<u32>::default();
-        looks.start(&id("a", 0), at(0), |result| {
-            result.set(7).unwrap();
+        looks.start(&id("a", 0), at(0), |place| {
+            place.result.set(7).unwrap();
             endless()
         });
         looks.keep(&id("a", 1), at(0), &answer("done"));

@@ -24,7 +24,7 @@ use crate::memo::Memo;
 use crate::outgoing::Outgoing;
 use crate::reply::{Case, refused};
 use crate::said::Said;
-use crate::schedule::{KIND_LABEL, LONGEST_PAUSE, RunKind, later};
+use crate::schedule::{Begun, KIND_LABEL, LONGEST_PAUSE, RunKind, later};
 
 /// The plugin.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ impl MetricAi {
             self.analyst.start(plan, place)
         });
         if started {
-            case.looking(call.now, call.now)
+            case.looking(call.now, Begun::at_once(call.now))
         } else {
             case.crowded(call.now)
         }

@@ -24,7 +24,7 @@ use crate::block::{Ending, Mode, Settings};
 use crate::condition::{Measured, Ruling};
 use crate::look::{Outcome, Seen, too_long};
 use crate::memo::{self, Memo};
-use crate::schedule::{AGENT_LOOK_LIMIT, LOOK_LIMIT, RunKind, Waiting, later, poll_look};
+use crate::schedule::{AGENT_LOOK_LIMIT, Begun, LOOK_LIMIT, RunKind, Waiting, later, poll_look};
 use crate::words::shorten;
 
 /// Longest message: it is wrapped twice before people see it.
@@ -55,6 +55,13 @@ const LEAST_TEXT_BYTES: usize = 16;
 
 /// Warnings that are repeated in `analysis`; the log has all of them.
 const MAX_SHOWN_WARNINGS: usize = 3;
+
+/// What a measurement says that has seen nothing yet.
+const FIRST_LOOK: &str = "the first look at the canary is under way";
+
+/// The same while it waits for its turn.
+const QUEUED: &str = "the first look at the canary waits for its turn: more analyses read logs at \
+                      once than the plugin's `--max-analyses` lets";
 
 /// One measurement, as far as it has come.
 #[derive(Clone, Debug)]
@@ -94,32 +101,37 @@ impl Case {
         }
     }
 
-    /// The answer while a look that began at `begun` is under way: to be asked
+    /// The answer while a look is under way, or waits for its turn: to be asked
     /// again, or an end when it has taken too long.
-    pub fn looking(&self, now: Timestamp, begun: Timestamp) -> Measurement {
+    pub fn looking(&self, now: Timestamp, begun: Begun) -> Measurement {
         let waiting = self.waiting();
         let give_up = waiting.give_up(begun);
         if now < give_up {
-            let message = match self.measurement.message.as_str() {
-                "" => "the first look at the canary is under way",
-                known => known,
+            let message = match (self.measurement.message.as_str(), begun.turn) {
+                ("" | FIRST_LOOK, None) => QUEUED,
+                ("" | QUEUED, Some(_)) => FIRST_LOOK,
+                (known, _) => known,
             };
             // Asked any later, a background run's last step might have ended.
-            return self.running(message, poll_look(now, begun).min(give_up));
+            return self.running(message, poll_look(now, begun.at).min(give_up));
         }
-        if now >= later(begun, waiting.look_limit) {
+        if begun
+            .turn
+            .is_some_and(|turn| now >= later(turn, waiting.look_limit))
+        {
             return self.error(now, &too_long(waiting.look_limit));
         }
-        let known = match self.measurement.message.as_str() {
-            "" => "the first look did not end in time",
-            known => known,
+        let known = match (self.measurement.message.as_str(), begun.turn) {
+            ("" | FIRST_LOOK, None) => QUEUED,
+            ("", Some(_)) => "the first look did not end in time",
+            (known, _) => known,
         };
         self.late(now, known, None)
     }
 
     /// The answer while there is no room for another look.
     pub fn crowded(&self, now: Timestamp) -> Measurement {
-        if now < self.waiting().give_up(self.started_at) {
+        if now < self.waiting().give_up(Begun::at_once(self.started_at)) {
             let message = "more analyses are waiting than this plugin takes on: this one waits";
             return self.running(message, self.waiting().next_look(now, None));
         }

@@ -30,7 +30,9 @@ const BACKGROUND_GRACE: Duration = Duration::from_secs(7);
 /// what the next measurement takes until it can answer.
 const RETRY: Duration = Duration::from_secs(10 + 5);
 
-/// The longest that a look may take, its wait for a turn included.
+/// The longest that a look may take once its turn has come. How long it waits
+/// for that is bounded by the measurement's own deadline: that many analyses
+/// run at once is no fault of this one.
 pub const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 /// The same where an agent looks: its health and its analysis have limits of
@@ -74,6 +76,22 @@ impl RunKind {
     }
 }
 
+/// When a look began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Its wait for a turn included.
+    pub at: Timestamp,
+    /// When its turn came; `None` while it waits for it.
+    pub turn: Option<Timestamp>,
+}
+
+impl Begun {
+    /// A look that need not wait for its turn.
+    pub fn at_once(at: Timestamp) -> Self {
+        Self { at, turn: Some(at) }
+    }
+}
+
 /// What a deadline is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiting {
@@ -107,14 +125,18 @@ impl Waiting {
         }
     }
 
-    /// When a look that began at `begun` is given up: a look may run past the
-    /// deadline for a while, so that a measurement begun late still takes one.
-    pub fn give_up(&self, begun: Timestamp) -> Timestamp {
+    /// When a look is given up: it may run past the deadline for a while, so
+    /// that a measurement begun late still takes one.
+    pub fn give_up(&self, begun: Begun) -> Timestamp {
         let grace = match self.kind {
             RunKind::Holding => self.look_limit.min(LOOK_LIMIT),
             RunKind::Background => BACKGROUND_GRACE,
         };
-        later(self.deadline().max(begun), grace).min(later(begun, self.look_limit))
+        let patience = later(self.deadline().max(begun.at), grace);
+        match begun.turn {
+            Some(turn) => patience.min(later(turn, self.look_limit)),
+            None => patience,
+        }
     }
 
     /// Whether an error may be left to the controller, which measures again.
@@ -249,13 +271,35 @@ mod tests {
     fn a_look_may_pass_the_deadline_but_not_the_last_step() {
         use RunKind::{Background, Holding};
         let background = waiting(Background, None, Some(90));
-        assert_eq!(background.give_up(at(75)), at(87));
-        assert_eq!(background.give_up(at(5)), at(65), "no look is longer");
+        assert_eq!(background.give_up(Begun::at_once(at(75))), at(87));
+        assert_eq!(
+            background.give_up(Begun::at_once(at(5))),
+            at(65),
+            "no look is longer"
+        );
         // Begun after its deadline: it still takes its one look.
-        assert_eq!(background.give_up(at(200)), at(207));
+        assert_eq!(background.give_up(Begun::at_once(at(200))), at(207));
         let holding = waiting(Holding, None, None);
-        assert_eq!(holding.give_up(at(299)), at(359));
-        assert_eq!(holding.give_up(at(1_000)), at(1_060));
+        assert_eq!(holding.give_up(Begun::at_once(at(299))), at(359));
+        assert_eq!(holding.give_up(Begun::at_once(at(1_000))), at(1_060));
+    }
+
+    #[test]
+    fn a_wait_for_a_turn_is_bounded_by_the_deadline_alone() {
+        use RunKind::{Background, Holding};
+        let begun = |turn: Option<i64>| Begun {
+            at: at(5),
+            turn: turn.map(at),
+        };
+        let holding = waiting(Holding, None, None);
+        assert_eq!(holding.give_up(begun(None)), at(360));
+        // From its turn on it has the whole time of a look.
+        assert_eq!(holding.give_up(begun(Some(200))), at(260));
+        assert_eq!(holding.give_up(begun(Some(350))), at(360));
+        // Of a background run no wait and no look pass the last step's end.
+        let background = waiting(Background, None, Some(90));
+        assert_eq!(background.give_up(begun(None)), at(87));
+        assert_eq!(background.give_up(begun(Some(86))), at(87));
     }
 
     #[test]
@@ -302,6 +346,9 @@ mod tests {
             kind: RunKind::Holding,
             ..waiting
         };
-        assert_eq!(holding.give_up(Timestamp::MAX), Timestamp::MAX);
+        assert_eq!(
+            holding.give_up(Begun::at_once(Timestamp::MAX)),
+            Timestamp::MAX
+        );
     }
 }

@@ -42,7 +42,7 @@ fn an_error_ends_as_the_template_says_and_keeps_its_reason() {
         assert_eq!(answer.finished_at, Some(at(5)));
         let crowded = of(block).crowded(at(400));
         assert_eq!(value_of(&crowded), end, "{block}");
-        let slow = of(block).looking(at(60), at(0));
+        let slow = of(block).looking(at(60), Begun::at_once(at(0)));
         assert_eq!(value_of(&slow), end, "{block}");
         let on_error = of(block).settings.endings.on_error;
         let refused = refused(at(5), &Measurement::default(), "no rights", on_error);

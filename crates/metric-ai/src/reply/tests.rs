@@ -203,9 +203,18 @@ fn a_measurement_begun_as_the_rollout_ends_does_not_pause_it() {
 fn a_slow_look_of_a_background_run_is_asked_about_before_the_last_step_ends() {
     let mut slow = case(RunKind::Background);
     slow.memo.last_step_end = Some(at(90));
-    assert_eq!(slow.looking(at(70), at(60)).resume_at, Some(at(75)));
-    assert_eq!(slow.looking(at(84), at(60)).resume_at, Some(at(87)));
-    assert_eq!(slow.looking(at(87), at(60)).phase, Phase::Inconclusive);
+    assert_eq!(
+        slow.looking(at(70), Begun::at_once(at(60))).resume_at,
+        Some(at(75))
+    );
+    assert_eq!(
+        slow.looking(at(84), Begun::at_once(at(60))).resume_at,
+        Some(at(87))
+    );
+    assert_eq!(
+        slow.looking(at(87), Begun::at_once(at(60))).phase,
+        Phase::Inconclusive
+    );
 }
 
 #[test]
@@ -213,15 +222,18 @@ fn a_measurement_begun_after_its_deadline_takes_one_look() {
     let mut late = case(RunKind::Background);
     late.memo.last_step_end = Some(at(3));
     // The look begins at once and is waited for, though the deadline is past.
-    let answer = late.looking(at(0), at(0));
+    let answer = late.looking(at(0), Begun::at_once(at(0)));
     assert_eq!(answer.phase, Phase::Running);
     assert_eq!(answer.resume_at, Some(at(1)));
     let mut look = seen(Decision::Abort);
     look.last_step_end = Some(at(3));
     assert_eq!(late.seen(at(1), &Ok(look)).phase, Phase::Failed);
     // A look that does not end in time is not waited for past the last step.
-    assert_eq!(late.looking(at(6), at(0)).phase, Phase::Running);
-    let answer = late.looking(at(7), at(0));
+    assert_eq!(
+        late.looking(at(6), Begun::at_once(at(0))).phase,
+        Phase::Running
+    );
+    let answer = late.looking(at(7), Begun::at_once(at(0)));
     assert_eq!(answer.phase, Phase::Inconclusive);
     assert!(
         answer
@@ -233,18 +245,48 @@ fn a_measurement_begun_after_its_deadline_takes_one_look() {
 #[test]
 fn a_look_under_way_is_asked_about_until_it_has_taken_too_long() {
     let mut case = case(RunKind::Holding);
-    let answer = case.looking(at(1), at(0));
+    let answer = case.looking(at(1), Begun::at_once(at(0)));
     assert_eq!(value_of(&answer), (Phase::Running, ""));
     assert_eq!(answer.message, "the first look at the canary is under way");
     case.measurement.message = "needs about 9 more requests".into();
     assert_eq!(
-        case.looking(at(2), at(0)).message,
+        case.looking(at(2), Begun::at_once(at(0))).message,
         "needs about 9 more requests"
     );
-    assert_eq!(case.looking(at(59), at(0)).phase, Phase::Running);
-    let answer = case.looking(at(60), at(0));
+    assert_eq!(
+        case.looking(at(59), Begun::at_once(at(0))).phase,
+        Phase::Running
+    );
+    let answer = case.looking(at(60), Begun::at_once(at(0)));
     assert_eq!(answer.phase, Phase::Error);
     assert!(answer.message.contains("longer than 60 s"));
+}
+
+#[test]
+fn a_look_that_waits_for_its_turn_is_no_error_however_long() {
+    let mut case = case(RunKind::Holding);
+    case.measurement.message = FIRST_LOOK.into();
+    let waits = Begun {
+        at: at(0),
+        turn: None,
+    };
+    for now in [2, 60, 299, 359] {
+        let answer = case.looking(at(now), waits);
+        assert_eq!(answer.phase, Phase::Running, "at {now}");
+        assert!(answer.message.contains("--max-analyses"), "{answer:?}");
+    }
+    // Its minute begins with its turn.
+    let turn = Begun {
+        turn: Some(at(100)),
+        ..waits
+    };
+    assert_eq!(case.looking(at(159), turn).phase, Phase::Running);
+    assert_eq!(case.looking(at(160), turn).phase, Phase::Error);
+    // What never got one is not known: that pauses, and aborts nothing.
+    let answer = case.looking(at(360), waits);
+    assert_eq!(value_of(&answer), (Phase::Inconclusive, "0"));
+    assert!(answer.message.starts_with("no verdict after 360 s"));
+    assert!(answer.message.contains("--max-analyses"), "{answer:?}");
 }
 
 #[test]
@@ -441,7 +483,7 @@ fn a_resume_time_survives_the_api_servers_whole_seconds() {
     let now = at(10)
         .checked_add(jiff::SignedDuration::from_millis(300))
         .unwrap();
-    let answer = case(RunKind::Holding).looking(now, at(10));
+    let answer = case(RunKind::Holding).looking(now, Begun::at_once(at(10)));
     assert_eq!(answer.resume_at, Some(at(12)));
 }
 
@@ -456,7 +498,7 @@ fn nothing_but_a_promote_is_ever_successful() {
         for now in [0, 29, 31, 300, 100_000] {
             let case = case(kind);
             let mut answers = vec![
-                case.looking(at(now), at(0)),
+                case.looking(at(now), Begun::at_once(at(0))),
                 case.crowded(at(now)),
                 case.terminated(at(now), None),
                 refused(at(now), &case.measurement, "trouble", None),

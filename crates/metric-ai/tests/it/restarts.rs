@@ -1,7 +1,7 @@
 //! Whatever happens to the process, a measurement has one outcome.
 
 use kube_stand_in::{Act, Fault, Resource};
-use rollouts_plugin::{MetricResult, Phase};
+use rollouts_plugin::{AnalysisRun, MetricResult, Phase};
 
 use crate::bench::{Bench, metric, run};
 
@@ -198,6 +198,7 @@ async fn a_look_that_is_terminated_gives_its_turn_to_the_next() {
         .map(|n| {
             let mut run = run();
             run.metadata.uid = format!("run-{n}");
+            run.metadata.name = format!("run-{n}");
             run
         })
         .collect();
@@ -206,14 +207,24 @@ async fn a_look_that_is_terminated_gives_its_turn_to_the_next() {
         begun.push(plugin.run(run, &block).await);
     }
     // As many begin as have a turn; each that ends gives its turn to the next.
-    for (ended, (run, first)) in runs.iter().zip(&begun).enumerate() {
-        let mut looking = (PARALLEL_LOOKS + ended).min(runs.len());
+    // Which of those that were asked for at once begin first is open.
+    for ended in 0..runs.len() {
+        let wanted = (PARALLEL_LOOKS + ended).min(runs.len());
+        let mut looking = Vec::new();
         plugin
             .logs(|line| {
-                looking -= usize::from(line.contains("looking at the canary"));
-                looking == 0
+                if line.contains("looking at the canary") {
+                    looking.push(line.to_owned());
+                }
+                looking.len() == wanted
             })
             .await;
+        let is_next = |run: &AnalysisRun| {
+            let name = format!("\"{}\"", run.metadata.name);
+            looking[ended].contains(&name)
+        };
+        let next = runs.iter().position(is_next).unwrap();
+        let (run, first) = (&runs[next], &begun[next]);
         plugin.plugin.terminate(run, &block, first).await.unwrap();
     }
 }
