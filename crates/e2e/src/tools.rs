@@ -146,11 +146,19 @@ impl Built {
 /// When Go is missing or too old, a module cannot be fetched or built, or the
 /// cache cannot be written.
 pub fn build(cache: &Path) -> Result<Built> {
+    build_only(cache, ALL)
+}
+
+/// As [`build`], only these.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_only(cache: &Path, tools: &[Tool]) -> Result<Built> {
     let version = go_version()?;
     let bin = cache.join("bin");
     let mut folders = BTreeMap::new();
     let mut lock = None;
-    for tool in ALL {
+    for tool in tools {
         let sources = sources_folder().join(tool.name);
         let folder = bin.join(format!("{}-{}", tool.name, hash(tool, &sources, &version)?));
         if !is_whole(&folder, Check::Sizes) {

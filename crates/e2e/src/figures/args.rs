@@ -36,8 +36,12 @@ pub enum Subject {
     Launch,
     /// How fast `Run` and `Terminate` return.
     Calls,
+    /// One measurement over large logs, beside `kubectl logs` of the same.
+    Logs,
     /// Many measurements at once over many large logs.
     Load,
+    /// Ten times as many.
+    Crowd,
 }
 
 impl Args {

@@ -4,7 +4,7 @@
 //! It answers on a thread of its own, so that what is timed here does not wait
 //! for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -108,10 +108,14 @@ impl Cluster {
         })
     }
 
+    /// The file that a client of this cluster needs.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
     /// How to start a plugin that reads this cluster.
     pub fn launch(&self, plugin: &Path) -> Launch {
-        let kubeconfig = self.folder.path().join("kubeconfig");
-        Launch::new(plugin).env("KUBECONFIG", kubeconfig)
+        Launch::new(plugin).env("KUBECONFIG", self.kubeconfig())
     }
 
     /// Bytes of logs that were asked for and made, up to now.

@@ -17,31 +17,57 @@ use super::launch::started;
 use super::resident::{Resident, resident};
 use bench::figure::{Figure, Target, Value};
 
-/// Measurements at once.
-const MEASUREMENTS: usize = 20;
+/// How many measurements at once, and what is asked of the plugin then.
+pub struct Load {
+    name: &'static str,
+    /// Measurements at once, each of a rollout of its own.
+    measurements: usize,
+    /// The most that the plugin may hold of its controller's pod, in MiB.
+    peak_limit_mib: f64,
+    /// When a measurement without a verdict counts as lost.
+    verdict_limit: Duration,
+}
+
+/// As many as a busy controller has.
+pub const LOAD: Load = Load {
+    name: "load",
+    measurements: 20,
+    peak_limit_mib: 128.0,
+    verdict_limit: Duration::from_secs(180),
+};
+
+/// More than the controller's 30 workers would ever begin at once.
+pub const CROWD: Load = Load {
+    name: "crowd",
+    measurements: 200,
+    peak_limit_mib: 256.0,
+    verdict_limit: Duration::from_secs(600),
+};
+
 /// Bytes of each pod's log.
 const LOG_BYTES: u64 = 5 << 20;
-/// The most that the plugin may hold of its controller's pod.
-const PEAK_LIMIT_MIB: f64 = 128.0;
 /// The longest that a ping may wait: the controller kills what does not answer.
 const PING_LIMIT_MS: f64 = 100.0;
 /// Time between pings, far shorter than the controller's.
 const PING_EVERY: Duration = Duration::from_millis(25);
-/// When a measurement without a verdict counts as lost.
-const VERDICT_LIMIT: Duration = Duration::from_secs(180);
-
 /// Memory, pings and verdicts under load. The rival reads no logs: it is only
 /// pinged as well, to tell how long the machine makes anybody wait.
-pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
-    let cluster = Cluster::start(MEASUREMENTS, LOG_BYTES)?;
+pub async fn figures(programs: &Programs, load: &Load) -> Result<Vec<Figure>> {
+    let Load {
+        name,
+        measurements,
+        verdict_limit,
+        ..
+    } = *load;
+    let cluster = Cluster::start(measurements, LOG_BYTES)?;
     let plugin = Arc::new(started(&cluster.launch(&programs.ours)).await?);
     let rival = started(&Launch::new(&programs.rival)).await?;
     let begun = Instant::now();
     let mut verdicts = JoinSet::new();
-    for number in 0..MEASUREMENTS {
+    for number in 0..measurements {
         let plugin = Arc::clone(&plugin);
         verdicts.spawn(async move {
-            let verdict = timeout(VERDICT_LIMIT, verdict(&plugin, number)).await;
+            let verdict = timeout(verdict_limit, verdict(&plugin, number)).await;
             (number, verdict)
         });
     }
@@ -52,47 +78,51 @@ pub async fn figures(programs: &Programs) -> Result<Vec<Figure>> {
         rival_ping = rival_ping.max(ping(&rival).await?);
         while let Some(joined) = verdicts.try_join_next() {
             let (number, verdict) = joined?;
-            wrong += u64::from(!is_right(number, verdict));
+            wrong += u64::from(!is_right(number, verdict, verdict_limit));
         }
         sleep(PING_EVERY).await;
     }
     let took = begun.elapsed();
     let pid = plugin.id().context("the plugin has ended")?;
     let peak = resident(pid, Resident::Peak)?;
-    let all_bytes = LOG_BYTES * (MEASUREMENTS * 2 * PODS_PER_ARM) as u64;
+    let all_bytes = LOG_BYTES * (measurements * 2 * PODS_PER_ARM) as u64;
     if let Some(plugin) = Arc::into_inner(plugin) {
         plugin.quit().await?;
     }
     rival.quit().await?;
-    let figure = |name: &str, at_most: Option<Value>, ours| Figure {
-        name: name.to_owned(),
+    let figure = |what: String, at_most: Option<Value>, ours| Figure {
+        name: format!("{name}{what}"),
         target: at_most.map(Target::AtMost),
         ours,
         rival: None,
     };
     Ok(vec![
         figure(
-            "load (20 at once, 10 pods x 5 MiB each): peak resident (VmHWM)",
-            Some(Value::MiB(PEAK_LIMIT_MIB)),
+            format!(" ({measurements} at once, 10 pods x 5 MiB each): peak resident (VmHWM)"),
+            Some(Value::MiB(load.peak_limit_mib)),
             peak,
         ),
         Figure {
-            name: "load: slowest ping meanwhile (rival: idle beside it)".to_owned(),
+            name: format!("{name}: slowest ping meanwhile (rival: idle beside it)"),
             target: Some(Target::AtMost(Value::Ms(PING_LIMIT_MS))),
             ours: Value::duration(slowest_ping),
             rival: Some(Value::duration(rival_ping)),
         },
         figure(
-            "load: verdicts that are wrong or missing, of 20",
+            format!(": verdicts that are wrong or missing, of {measurements}"),
             Some(Value::Count(0)),
             Value::Count(wrong),
         ),
         figure(
-            "load: logs that were never read, of 1,000 MiB",
+            format!(": logs that were never read, of {} MiB", all_bytes >> 20),
             Some(Value::MiB(0.0)),
             Value::bytes(all_bytes.saturating_sub(cluster.bytes_read())),
         ),
-        figure("load: until the last verdict", None, Value::duration(took)),
+        figure(
+            ": until the last verdict".to_owned(),
+            None,
+            Value::duration(took),
+        ),
     ])
 }
 
@@ -122,6 +152,7 @@ async fn verdict(plugin: &MetricPlugin, number: usize) -> Result<Measurement> {
 fn is_right(
     number: usize,
     verdict: Result<Result<Measurement>, tokio::time::error::Elapsed>,
+    limit: Duration,
 ) -> bool {
     let health = Health::of(number);
     let wanted = match health {
@@ -132,7 +163,7 @@ fn is_right(
         Ok(Ok(measurement)) if measurement.phase == wanted => return true,
         Ok(Ok(measurement)) => format!("{:?}: {}", measurement.phase, measurement.message),
         Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => format!("no verdict within {} s", VERDICT_LIMIT.as_secs()),
+        Err(_) => format!("no verdict within {} s", limit.as_secs()),
     };
     e2e::progress::say(&format!(
         "measurement {number}, a {health:?} canary: {said}"

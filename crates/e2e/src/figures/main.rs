@@ -7,6 +7,7 @@ mod calls;
 mod cluster;
 mod launch;
 mod load;
+mod logs;
 mod resident;
 
 use std::io::Write;
@@ -63,7 +64,9 @@ fn measure(args: &Args) -> Result<bool> {
             Subject::Binary => binary::figures(&programs),
             Subject::Launch => runtime.block_on(launch::figures(&programs)),
             Subject::Calls => runtime.block_on(calls::figures(&programs)),
-            Subject::Load => runtime.block_on(load::figures(&programs)),
+            Subject::Logs => runtime.block_on(logs::figures(&programs, &args.cache()?)),
+            Subject::Load => runtime.block_on(load::figures(&programs, &load::LOAD)),
+            Subject::Crowd => runtime.block_on(load::figures(&programs, &load::CROWD)),
         })?);
     }
     let mut out = std::io::stdout().lock();
