@@ -29,14 +29,26 @@ help: ## list the targets
 setup: ## install what a build needs (as root on Debian; else say what is missing)
 	@scripts/setup build
 
+# Copies built programs into dist/, each in one step: one that runs stays whole.
+INTO_DIST = for name in $(1); do \
+	  cp "$$CARGO_TARGET_DIR/$(MUSL)/release/$$name" "dist/.$$name" && mv "dist/.$$name" "dist/$$name"; done
+
 .PHONY: build
 build: setup ## build the static binaries into dist/
 	@scripts/setup static
 	scripts/guarded $(STATIC) --locked -p metric-ai -p cli -p demo-app
 	@mkdir -p dist
-	@for name in rollouts-plugin-metric-ai canary-judge rollouts-demo; do \
-	  cp "$$CARGO_TARGET_DIR/$(MUSL)/release/$$name" "dist/.$$name" && mv "dist/.$$name" "dist/$$name"; done
+	@$(call INTO_DIST,rollouts-plugin-metric-ai canary-judge rollouts-demo)
 	@cd dist && sha256sum rollouts-plugin-metric-ai canary-judge rollouts-demo
+
+# Whom the plugin asks in e2e. Apart from the build above: built together they
+# would change what its programs' dependencies are built with.
+.PHONY: stand-ins
+stand-ins: setup
+	@scripts/setup static
+	scripts/guarded $(STATIC) --locked -p model-stand-in -p agent-stand-in
+	@mkdir -p dist
+	@$(call INTO_DIST,model-stand-in agent-stand-in)
 
 DIST := cargo run --quiet --locked -p e2e --bin dist --
 
@@ -81,7 +93,7 @@ test: setup lint ## all tests that need no cluster, with lints and a short fuzz
 	fuzz/run $(FUZZ_RUNS)
 
 .PHONY: e2e test-e2e
-e2e: build ## tests on a real cluster on this machine (root, Linux, Go; 25 minutes at most)
+e2e: build stand-ins ## tests on a real cluster on this machine (root, Linux, Go; 25 minutes at most)
 	cargo test --locked -p e2e --test go_peer
 	cargo test --locked -p e2e --test cluster -- --binaries "$(CURDIR)/dist"
 test-e2e: e2e ## the same

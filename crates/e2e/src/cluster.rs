@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::cgroups;
 use crate::command::{Outcome, outcome, output, output_with, tail};
 use crate::components::{Files, NODE, PAUSE_IMAGE, dns_manifest};
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::folders::Folders;
 use crate::host;
@@ -89,7 +90,8 @@ impl Cluster {
     /// end has left.
     ///
     /// # Errors
-    /// When the machine lacks something, or a program of it does not start.
+    /// When the machine lacks something, its disk is full, or a program of it
+    /// does not start.
     pub fn up(&self) -> Result<()> {
         host::prepare()?;
         let _lock = Lock::take(self.folders.lock())?;
@@ -98,6 +100,8 @@ impl Cluster {
             return Ok(());
         }
         self.clear()?;
+        // Now, since what an unclean end had left took room as well.
+        disk::check(self.folders.state())?;
         let start = Instant::now();
         let result = progress::step("start the box", || {
             self.launch()?;

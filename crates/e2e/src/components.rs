@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::command::output;
+use crate::disk::EVICTION_PERCENT;
 use crate::error::{Error, Result};
 use crate::network::{DNS_ADDRESS, NODE_ADDRESS, POD_RANGE, SERVICE_RANGE};
 use crate::tools::{Built, COREDNS, ETCD, KUBERNETES};
@@ -158,7 +159,7 @@ clusterDomain: cluster.local
 resolvConf: {resolv}
 podLogsDir: {pods}
 volumePluginDir: {volumes}
-evictionHard: {{memory.available: 100Mi, nodefs.available: "1%", imagefs.available: "1%"}}
+evictionHard: {{memory.available: 100Mi, nodefs.available: "{EVICTION_PERCENT}%", imagefs.available: "{EVICTION_PERCENT}%"}}
 imageGCHighThresholdPercent: 100
 enforceNodeAllocatable: []
 nodeStatusUpdateFrequency: 2s

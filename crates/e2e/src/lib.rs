@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod command;
 mod components;
 pub mod digest;
+mod disk;
 pub mod elf;
 pub mod error;
 pub mod folders;
@@ -27,4 +28,5 @@ mod process;
 pub mod progress;
 pub mod tools;
 
+pub use components::PAUSE_IMAGE;
 pub use error::{Error, Result};

@@ -318,16 +318,28 @@ impl App<'_> {
 
     /// Releases a new version: the same image with other settings.
     pub(crate) fn release(&self, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.release_with(settings, &[])
+    }
+
+    /// As [`App::release`], with more containers beside the application's.
+    pub(crate) fn release_with(
+        &self,
+        settings: &[(&str, &str)],
+        beside: &[Value],
+    ) -> anyhow::Result<()> {
         let env: Vec<_> = settings
             .iter()
             .map(|(name, value)| json!({"name": name, "value": value}))
             .collect();
-        let patch = json!([{
+        let mut patch = vec![json!({
             "op": "replace",
             "path": "/spec/template/spec/containers/0/env",
             "value": env,
-        }]);
-        let patch = patch.to_string();
+        })];
+        patch.extend(beside.iter().map(|container| {
+            json!({"op": "add", "path": "/spec/template/spec/containers/-", "value": container})
+        }));
+        let patch = Value::from(patch).to_string();
         self.kubectl(&["patch", "rollout", ROLLOUT, "--type=json", "-p", &patch])?;
         Ok(())
     }
@@ -392,16 +404,26 @@ impl App<'_> {
         Ok(runs.iter().map(Run::of).collect())
     }
 
-    /// The only AnalysisRun that there should be, at its end: the controller
-    /// ends it a moment after the rollout.
-    pub(crate) fn only_run(&self) -> anyhow::Result<Run> {
-        let mut runs = self.until("the end of all AnalysisRuns", SEEN_LIMIT, || {
+    /// All AnalysisRuns, oldest first, at their end: the controller ends one a
+    /// moment after the rollout.
+    pub(crate) fn ended_runs(&self) -> anyhow::Result<Vec<Run>> {
+        self.until("the end of all AnalysisRuns", SEEN_LIMIT, || {
             let runs = self.runs()?;
             let ended = runs
                 .iter()
                 .all(|run| !["", "Pending", "Running"].contains(&run.phase.as_str()));
             Ok(ended.then_some(runs))
-        })?;
+        })
+    }
+
+    /// The newest AnalysisRun, at its end.
+    pub(crate) fn newest_run(&self) -> anyhow::Result<Run> {
+        self.ended_runs()?.pop().context("there is no AnalysisRun")
+    }
+
+    /// The only AnalysisRun that there should be, at its end.
+    pub(crate) fn only_run(&self) -> anyhow::Result<Run> {
+        let mut runs = self.ended_runs()?;
         match (runs.pop(), runs.is_empty()) {
             (Some(run), true) => Ok(run),
             (run, _) => bail!(

@@ -12,53 +12,83 @@ use e2e::progress;
 const BUILD_LIMIT: Duration = Duration::from_secs(40 * 60);
 const PLUGIN: &str = "rollouts-plugin-metric-ai";
 const DEMO: &str = "rollouts-demo";
+const MODEL: &str = "model-stand-in";
+const AGENT: &str = "agent-stand-in";
 
 /// Where they are.
 pub(crate) struct Binaries {
     pub(crate) plugin: PathBuf,
     pub(crate) demo: PathBuf,
+    /// Whom the plugin asks in tests; `None` where it asks nobody.
+    pub(crate) stand_ins: Option<StandIns>,
+}
+
+/// The scripted model server and the scripted agent.
+pub(crate) struct StandIns {
+    pub(crate) model: PathBuf,
+    pub(crate) agent: PathBuf,
 }
 
 /// The binaries of `folder`, or of a build made now.
-pub(crate) fn get(folder: Option<&Path>) -> anyhow::Result<Binaries> {
+pub(crate) fn get(folder: Option<&Path>, asked: Asked) -> anyhow::Result<Binaries> {
     let folder = match folder {
         Some(folder) => folder.to_owned(),
-        None => build()?,
+        None => build(asked)?,
     };
-    let binaries = Binaries {
-        plugin: folder.join(PLUGIN),
-        demo: folder.join(DEMO),
-    };
-    for path in [&binaries.plugin, &binaries.demo] {
+    let found = |name: &str| {
+        let path = folder.join(name);
         if !path.is_file() {
-            bail!("{} is missing\nhint: make build", path.display());
+            bail!("{} is missing\nhint: make build stand-ins", path.display());
         }
-    }
-    Ok(binaries)
+        Ok(path)
+    };
+    Ok(Binaries {
+        plugin: found(PLUGIN)?,
+        demo: found(DEMO)?,
+        stand_ins: match asked {
+            Asked::Nobody => None,
+            Asked::StandIns => Some(StandIns {
+                model: found(MODEL)?,
+                agent: found(AGENT)?,
+            }),
+        },
+    })
 }
 
-fn build() -> anyhow::Result<PathBuf> {
+/// Whom the plugin asks in the scenarios that were chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Nobody: it judges alone.
+    Nobody,
+    /// A model or an agent by script.
+    StandIns,
+}
+
+fn build(asked: Asked) -> anyhow::Result<PathBuf> {
+    let folder = build_packages(&["metric-ai", "demo-app"])?;
+    if asked == Asked::StandIns {
+        // Apart from the others: together they would change what features
+        // those are built with, and so the binary under test.
+        build_packages(&["model-stand-in", "agent-stand-in"])?;
+    }
+    Ok(folder)
+}
+
+fn build_packages(packages: &[&str]) -> anyhow::Result<PathBuf> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     // The tests lie in <target folder>/debug/deps.
     let tests = std::env::current_exe()?;
     let folder = tests.ancestors().nth(3).context("where cargo builds")?;
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "-p",
-            "metric-ai",
-            "-p",
-            "demo-app",
-        ])
+        .args(["build", "--release", "--locked"])
+        .args(packages.iter().flat_map(|package| ["-p", package]))
         .arg("--target")
         .arg(&target)
         .arg("--target-dir")
         .arg(folder)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
-    progress::step("build the static binaries", || {
+    progress::step(&format!("build {} static", packages.join(", ")), || {
         output(&mut cargo, BUILD_LIMIT)
     })
     .with_context(|| {

@@ -12,17 +12,20 @@ mod message;
 mod runner;
 mod scenarios;
 mod stage;
+mod stand_ins;
+mod verdicts;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use args::Args;
+use binaries::Asked;
 use clap::Parser;
 use e2e::cluster::Cluster;
 use e2e::folders::Folders;
 use e2e::progress;
 use runner::Tally;
-use stage::{Argo, Stage};
+use stage::{Argo, Operator, Stage};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -48,7 +51,13 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, tally: &mut Tally) -> anyhow::Result<()> {
     let chosen = runner::choose(scenarios::all(), &args.names)?;
-    let binaries = binaries::get(args.binaries.as_deref())?;
+    let asks = |scenario: &runner::Scenario| scenario.operator == Operator::WithKeys;
+    let asked = if !args.prepare && chosen.iter().any(asks) {
+        Asked::StandIns
+    } else {
+        Asked::Nobody
+    };
+    let binaries = binaries::get(args.binaries.as_deref(), asked)?;
     let folders = Folders::new(args.cache()?, args.name())?;
     let cluster = Cluster::new(folders, env!("CARGO_BIN_EXE_box").into())?;
     cluster.up().context("the cluster does not start")?;
@@ -74,7 +83,7 @@ fn run(args: &Args, tally: &mut Tally) -> anyhow::Result<()> {
 
 /// What `make cluster` leaves running.
 fn prepare(stage: &Stage<'_>) -> anyhow::Result<()> {
-    stage.install(Argo::V1_10)?;
+    stage.install(Argo::V1_10, Operator::Plain)?;
     progress::step("deploy the demo into namespace canary", || {
         app::deploy(stage, "canary", &app::Setup::as_shipped()).map(drop)
     })

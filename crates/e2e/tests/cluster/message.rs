@@ -51,6 +51,19 @@ fn parse(message: &str) -> Option<Difference> {
     })
 }
 
+/// `0/412 errors (stable 0/1,233)`, taken apart: the canary's share and
+/// stable's.
+pub(crate) fn errors_so_far(message: &str) -> anyhow::Result<(Share, Share)> {
+    let found = message
+        .split_once(" errors (stable ")
+        .and_then(|(before, after)| {
+            let canary = before.rsplit(|c: char| c.is_whitespace()).next()?;
+            let (stable, _) = after.split_once(')')?;
+            Some((Share::parse(canary)?, Share::parse(stable)?))
+        });
+    found.with_context(|| format!("no numbers in {message:?}"))
+}
+
 /// Fails unless the numbers agree with each other and with an injected share
 /// of errors in the canary, by chance within four standard deviations.
 pub(crate) fn check_injected(message: &str, injected_percent: f64) -> anyhow::Result<Difference> {

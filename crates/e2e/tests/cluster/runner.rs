@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::bail;
 use e2e::progress;
 
-use crate::stage::{Argo, Stage};
+use crate::stage::{Argo, Operator, Stage};
 
 /// Most scenarios at a time: they mostly wait, but two cores carry all of
 /// Kubernetes and the load beside them.
@@ -23,6 +23,8 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// The controller it runs on.
     pub(crate) argo: Argo,
+    /// What the operator of the controller has set.
+    pub(crate) operator: Operator,
     /// Whether others may run beside it.
     pub(crate) company: Company,
     /// The scenario: leaves its app for the report when it fails.
@@ -86,16 +88,25 @@ pub(crate) fn print(text: &str) {
         .and_then(|()| stdout.flush());
 }
 
-/// Runs them: one version after the other, and in each first those that bear
-/// company, then the others one by one.
+/// Runs them: one version after the other, in each one operator after the
+/// other, and there first those that bear company, then the others one by one.
 pub(crate) fn run(stage: &Stage<'_>, chosen: &[Scenario], tally: &mut Tally) -> anyhow::Result<()> {
-    for argo in [Argo::V1_10, Argo::V1_8] {
-        let of_version: Vec<_> = chosen.iter().filter(|s| s.argo == argo).copied().collect();
-        if of_version.is_empty() {
+    for (argo, operator) in [
+        (Argo::V1_10, Operator::Plain),
+        (Argo::V1_10, Operator::WithKeys),
+        (Argo::V1_8, Operator::WithKeys),
+        (Argo::V1_8, Operator::Plain),
+    ] {
+        let of_both: Vec<_> = chosen
+            .iter()
+            .filter(|scenario| scenario.argo == argo && scenario.operator == operator)
+            .copied()
+            .collect();
+        if of_both.is_empty() {
             continue;
         }
-        stage.install(argo)?;
-        let (beside, alone): (Vec<_>, Vec<_>) = of_version
+        stage.install(argo, operator)?;
+        let (beside, alone): (Vec<_>, Vec<_>) = of_both
             .into_iter()
             .partition(|scenario| scenario.company == Company::Beside);
         run_beside(stage, beside, tally);

@@ -11,10 +11,11 @@ use e2e::command::output;
 use e2e::oci::Image;
 use e2e::progress;
 use e2e::tools::{ROLLOUTS_1_8, ROLLOUTS_1_10, Tool};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::binaries::Binaries;
 use crate::manifests::render;
+use crate::stand_ins;
 
 /// Longest time for the controller to start: its readiness probe waits, and a
 /// lease of the one before may have to run out.
@@ -55,10 +56,93 @@ impl Argo {
     }
 }
 
+/// What the operator of the controller has set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operator {
+    /// Nothing: as `deploy/controller` has it, the plugin judges alone.
+    Plain,
+    /// A key for models and where they are, and a token for the agent.
+    WithKeys,
+}
+
+/// Names of Secrets: the one that `deploy/controller` mounts where it is
+/// there, and the one with the agent's token.
+const KEYS_SECRET: &str = "argo-rollouts";
+const AGENT_SECRET: &str = "agent";
+
+impl Operator {
+    /// What is changed about the controller as shipped.
+    fn patches(self, run: &Value) -> Vec<Value> {
+        if self == Self::Plain {
+            return Vec::new();
+        }
+        let entry = json!([{
+            "name": "argoproj-labs/metric-ai",
+            "location": "file:///plugins/rollouts-plugin-metric-ai",
+            "args": [
+                format!("--gemini-url={}", stand_ins::GEMINI),
+                format!("--openai-url={}/v1", stand_ins::NOBODY),
+                format!("--agent-origin={}", stand_ins::AGENT),
+                "--agent-token-file=/etc/agent/token",
+            ],
+        }]);
+        vec![
+            json!({
+                "target": {"kind": "ConfigMap", "name": "argo-rollouts-config"},
+                "patch": json!([{
+                    "op": "replace",
+                    "path": "/data/metricProviderPlugins",
+                    // JSON is YAML.
+                    "value": entry.to_string(),
+                }]).to_string(),
+            }),
+            json!({
+                "target": {"kind": "Deployment", "name": "argo-rollouts"},
+                "patch": json!([
+                    {
+                        "op": "add",
+                        "path": "/spec/template/spec/volumes/-",
+                        "value": {"name": "agent", "secret": {"secretName": AGENT_SECRET}},
+                    },
+                    {
+                        "op": "add",
+                        "path": "/spec/template/spec/containers/0/volumeMounts/-",
+                        "value": {"name": "agent", "mountPath": "/etc/agent", "readOnly": true},
+                    },
+                    // Secrets are read as the pod starts.
+                    {"op": "add", "path": "/spec/template/metadata/annotations", "value": run},
+                ]).to_string(),
+            }),
+        ]
+    }
+
+    /// The Secrets that must be there before the controller starts.
+    fn secrets(self) -> Vec<Value> {
+        let secret = |name: &str, key: &str, value: &str| {
+            json!({
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name},
+                "stringData": {key: value},
+            })
+        };
+        match self {
+            Self::Plain => Vec::new(),
+            Self::WithKeys => vec![
+                secret(KEYS_SECRET, "google_api_key", stand_ins::MODEL_KEY),
+                secret(AGENT_SECRET, "token", stand_ins::AGENT_TOKEN),
+            ],
+        }
+    }
+}
+
 /// The shared part of a run of the tests.
 pub(crate) struct Stage<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) api: Api,
+    /// An annotation that no other run of the tests has: a pod that carries it
+    /// was started by this one.
+    pub(crate) run: Value,
 }
 
 impl<'a> Stage<'a> {
@@ -83,17 +167,23 @@ impl<'a> Stage<'a> {
                 labels: BTreeMap::new(),
             });
         }
+        images.extend(binaries.stand_ins.iter().flat_map(stand_ins::images));
         cluster.load(&images)?;
         let api = Api::open(cluster)?;
-        Ok(Self { cluster, api })
+        let run = json!({"canary-judge/run": jiff::Timestamp::now().to_string()});
+        Ok(Self { cluster, api, run })
     }
 
     /// Installs a version of Argo Rollouts from its own manifest, with our
     /// plugin added by `deploy/controller`, and waits until it runs.
-    pub(crate) fn install(&self, argo: Argo) -> anyhow::Result<()> {
-        let what = format!("install Argo Rollouts {}", argo.version());
+    pub(crate) fn install(&self, argo: Argo, operator: Operator) -> anyhow::Result<()> {
+        let with = match operator {
+            Operator::Plain => "",
+            Operator::WithKeys => " for an operator with keys",
+        };
+        let what = format!("install Argo Rollouts {}{with}", argo.version());
         progress::step(&what, || {
-            let overlay = json!({
+            let mut overlay = json!({
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",
                 "kind": "Kustomization",
                 "namespace": NAMESPACE,
@@ -108,15 +198,33 @@ impl<'a> Stage<'a> {
                     ]).to_string(),
                 }],
             });
+            if let Some(patches) = overlay["patches"].as_array_mut() {
+                patches.extend(operator.patches(&self.run));
+            }
             let manifest = self.cluster.built().path(argo.tool(), "install.yaml");
             let built = self.cluster.built();
             let rendered = render(built, &overlay, &[("install.yaml", manifest.as_path())])?;
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
             self.cluster.apply(&namespace.to_string())?;
+            self.set_secrets(operator)?;
             self.cluster.apply_in(NAMESPACE, &rendered)?;
+            if operator == Operator::WithKeys {
+                stand_ins::deploy(self)?;
+            }
             self.wait_for_controller()
         })
         .with_context(|| self.controller_log())
+    }
+
+    /// The operator's Secrets, and none of another's.
+    fn set_secrets(&self, operator: Operator) -> anyhow::Result<()> {
+        let arguments = ["--namespace", NAMESPACE, "delete", "secret"];
+        let names = [KEYS_SECRET, AGENT_SECRET, "--ignore-not-found"];
+        self.cluster.kubectl(&[&arguments[..], &names].concat())?;
+        for secret in operator.secrets() {
+            self.cluster.apply_in(NAMESPACE, &secret.to_string())?;
+        }
+        Ok(())
     }
 
     /// Waits until the controller's deployment is wholly of its newest form.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use serde_json::{Value, json};
 
-use crate::app::{Setup, Strategy, with_app};
+use crate::app::{App, Setup, Strategy, with_app};
 use crate::message::check_injected;
 use crate::stage::Stage;
 
@@ -88,29 +89,36 @@ pub(crate) fn no_traffic(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
 }
 
 pub(crate) fn crash_loop(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
-    let setup = Setup {
+    with_app(stage, name, &watched(json!({})), check_crash_loop)
+}
+
+/// A quarter of the pods until it is judged, by these keys of the plugin's.
+pub(crate) fn watched(plugin: Value) -> Setup {
+    Setup {
         strategy: Strategy::Watched,
+        plugin,
         ..Setup::default()
-    };
-    with_app(stage, name, &setup, |app| {
-        app.release(&[("COLOR", "black"), ("CRASH_AFTER", "0")])?;
-        let looks = app.wait_phase("Degraded", LIMIT)?;
-        let heaviest = looks.iter().map(|look| look.weight_percent()).max();
-        ensure!(
-            heaviest <= Some(25),
-            "no more than its first weight: {looks:?}"
-        );
-        let run = app.only_run()?;
-        ensure!(run.phase == "Failed", "{run:?}");
-        let failed = run.in_phase("Failed");
-        ensure!(failed.len() == 1, "one verdict: {run:?}");
-        let message = &failed[0].message;
-        let names_it = ["CrashLoopBackOff", "exit", "restart"];
-        ensure!(
-            message.contains("canary aborted")
-                && names_it.iter().any(|word| message.contains(word)),
-            "{message}"
-        );
-        app.check_serves()
-    })
+    }
+}
+
+/// Releases a version that cannot run, which is vetoed at its first weight.
+pub(crate) fn check_crash_loop(app: &App<'_>) -> anyhow::Result<()> {
+    app.release(&[("COLOR", "black"), ("CRASH_AFTER", "0")])?;
+    let looks = app.wait_phase("Degraded", LIMIT)?;
+    let heaviest = looks.iter().map(|look| look.weight_percent()).max();
+    ensure!(
+        heaviest <= Some(25),
+        "no more than its first weight: {looks:?}"
+    );
+    let run = app.only_run()?;
+    ensure!(run.phase == "Failed", "{run:?}");
+    let failed = run.in_phase("Failed");
+    ensure!(failed.len() == 1, "one verdict: {run:?}");
+    let message = &failed[0].message;
+    let names_it = ["CrashLoopBackOff", "exit", "restart"];
+    ensure!(
+        message.contains("canary aborted") && names_it.iter().any(|word| message.contains(word)),
+        "{message}"
+    );
+    app.check_serves()
 }

@@ -1,13 +1,16 @@
 //! The scenarios, and on which version each is run.
 
+mod agents;
 mod background;
+mod full_disk;
+mod models;
 mod refusals;
 mod restarts;
 mod steps;
 mod unclean;
 
 use crate::runner::{Company, Scenario};
-use crate::stage::Argo;
+use crate::stage::{Argo, Operator};
 
 /// All of them, in the order in which they start: the longest first.
 pub(crate) fn all() -> Vec<Scenario> {
@@ -25,6 +28,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         ("errors-are-aborted", steps::errors),
         ("second-rollout-changes-nothing", steps::second_rollout),
         ("forbidden-logs-are-named", refusals::forbidden_logs),
+        ("box-refuses-a-full-disk", full_disk::refused),
     ];
     let alone: &[(&'static str, Run)] = &[
         ("plugin-killed-while-measuring", restarts::plugin_killed),
@@ -40,14 +44,39 @@ pub(crate) fn all() -> Vec<Scenario> {
         ("v1-8-good-is-promoted", steps::good),
         ("v1-8-errors-are-aborted", steps::errors),
     ];
-    for (group, argo, company) in [
-        (beside, Argo::V1_10, Company::Beside),
-        (alone, Argo::V1_10, Company::Alone),
-        (smoke, Argo::V1_8, Company::Beside),
+    let asking: &[(&'static str, Run)] = &[
+        ("agent-down-is-an-error", agents::is_down),
+        ("model-down-judge-decides", models::down),
+        ("model-obeys-injected-log", models::obeys),
+        ("model-objects-is-aborted", models::objects),
+        ("agent-aborts", agents::aborts),
+        ("agent-promotes", agents::promotes),
+        ("model-agrees-is-promoted", models::agrees),
+        ("models-busy-and-gone", models::busy_and_gone),
+        ("model-doubts-pauses", models::doubts),
+        ("model-is-not-asked-of-a-crash", models::crashes),
+        ("model-is-not-asked-without-traffic", models::no_traffic),
+    ];
+    let asking_alone: &[(&'static str, Run)] =
+        &[("plugin-killed-while-asking", restarts::killed_while_asking)];
+    let asking_smoke: &[(&'static str, Run)] = &[
+        ("v1-8-agent-down-is-an-error", agents::is_down),
+        ("v1-8-model-objects-is-aborted", models::objects),
+        ("v1-8-model-doubts-pauses", models::doubts),
+    ];
+    let (plain, keys) = (Operator::Plain, Operator::WithKeys);
+    for (group, argo, operator, company) in [
+        (beside, Argo::V1_10, plain, Company::Beside),
+        (alone, Argo::V1_10, plain, Company::Alone),
+        (asking, Argo::V1_10, keys, Company::Beside),
+        (asking_alone, Argo::V1_10, keys, Company::Alone),
+        (asking_smoke, Argo::V1_8, keys, Company::Beside),
+        (smoke, Argo::V1_8, plain, Company::Beside),
     ] {
         all.extend(group.iter().map(|(name, run)| Scenario {
             name,
             argo,
+            operator,
             company,
             run: *run,
         }));

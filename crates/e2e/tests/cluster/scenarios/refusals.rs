@@ -20,26 +20,32 @@ pub(crate) fn broken_configuration(stage: &Stage<'_>, name: &str) -> anyhow::Res
     };
     with_app(stage, name, &setup, |app| {
         app.release(&[("COLOR", "green")])?;
-        let looks = app.wait_phase("Degraded", LIMIT)?;
-        ensure!(
-            looks.iter().all(|look| look.weight_percent() <= 25),
-            "{looks:?}"
-        );
-        let run = app.only_run()?;
-        ensure!(run.phase == "Error", "{run:?}");
-        let errors = run.in_phase("Error");
-        ensure!(
-            errors.len() == ERRORS_TO_ABORT,
-            "five of them abort: {run:?}"
-        );
-        for error in errors {
+        for message in five_errors(app)? {
             ensure!(
-                error.message.contains("analysisMode"),
-                "it names the key: {error:?}"
+                message.contains("analysisMode"),
+                "it names the key: {message}"
             );
         }
         Ok(())
     })
+}
+
+/// The messages of as many errors as abort a rollout, which gets no more than
+/// its first weight.
+pub(crate) fn five_errors(app: &App<'_>) -> anyhow::Result<Vec<String>> {
+    let looks = app.wait_phase("Degraded", LIMIT)?;
+    ensure!(
+        looks.iter().all(|look| look.weight_percent() <= 25),
+        "{looks:?}"
+    );
+    let run = app.only_run()?;
+    ensure!(run.phase == "Error", "{run:?}");
+    let errors = run.in_phase("Error");
+    ensure!(
+        errors.len() == ERRORS_TO_ABORT && run.measurements.len() == ERRORS_TO_ABORT,
+        "five of them abort, and nothing else was said: {run:?}"
+    );
+    Ok(errors.iter().map(|error| error.message.clone()).collect())
 }
 
 pub(crate) fn forbidden_logs(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {

@@ -9,7 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::app::{App, Run, Setup, with_app};
 use crate::message::check_injected;
+use crate::scenarios::models;
 use crate::stage::Stage;
+use crate::stand_ins;
 
 /// Longest time for a verdict: a new controller has to take over first.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -51,6 +53,29 @@ fn trickle() -> Setup {
         rate_per_s: TRICKLE_PER_S,
         ..Setup::default()
     }
+}
+
+/// The first call of the model is never answered: the plugin ends while it
+/// waits for it.
+pub(crate) fn killed_while_asking(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
+    with_app(
+        stage,
+        name,
+        &models::setup(name, &["gemini-hangs"]),
+        |app| {
+            app.release(&[("COLOR", "green")])?;
+            app.until("a call of the model", LIMIT, || {
+                let calls = stand_ins::model_calls(stage, name)?;
+                Ok((!calls.is_empty()).then_some(()))
+            })?;
+            kill_plugin(stage)?;
+            app.wait_phase("Healthy", LIMIT)?;
+            check_one_verdict(&app.only_run()?, "Successful")?;
+            let calls = stand_ins::model_calls(stage, name)?.len();
+            ensure!(calls == 2, "one call is repeated: {calls} calls");
+            Ok(())
+        },
+    )
 }
 
 /// Waits for a measurement that is open and has said what it waits for: from

@@ -1,16 +1,13 @@
 //! Judged once, as a step: the rollout waits for the verdict.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use serde_json::json;
 
 use crate::app::{App, Measurement, Setup, with_app};
 use crate::message::check_injected;
 use crate::stage::Stage;
+use crate::verdicts;
 
-/// Longest time for a rollout: the plugin itself gives up after five minutes.
-const LIMIT: Duration = Duration::from_secs(240);
 /// The whole AnalysisRun is one object, kept many times over.
 const METADATA_LIMIT_BYTES: usize = 4096;
 /// The share of errors that is injected.
@@ -35,35 +32,9 @@ pub(crate) fn good(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
 pub(crate) fn errors(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
     with_app(stage, name, &Setup::default(), |app| {
         app.release(&[("COLOR", "yellow"), ("ERROR_RATE", "40")])?;
-        let looks = app.wait_phase("Degraded", LIMIT)?;
-        let heaviest = looks.iter().map(|look| look.weight_percent()).max();
-        ensure!(
-            heaviest == Some(25),
-            "it got no more than its first weight: {looks:?}"
-        );
-        let run = app.only_run()?;
-        ensure!(run.phase == "Failed", "{run:?}");
-        let failed = run.in_phase("Failed");
-        ensure!(
-            failed.len() == 1 && run.measurements.len() == 1,
-            "one verdict: {run:?}"
-        );
-        ensure!(failed[0].value == "0", "{run:?}");
-        ensure!(
-            run.message.contains("canary aborted"),
-            "the AnalysisRun says why: {run:?}"
-        );
-        check_injected(&failed[0].message, INJECTED_PERCENT)?;
-        let look = app.look()?;
-        let shown = look.message.as_str();
-        ensure!(
-            shown.contains("canary aborted"),
-            "the rollout says why: {shown}"
-        );
-        app.check_serves()?;
-        let weight = app.look()?.weight_percent();
-        ensure!(weight == 0, "all of it is back: {weight} %");
-        Ok(())
+        let verdict = verdicts::aborted(app)?;
+        check_injected(&verdict.message, INJECTED_PERCENT)?;
+        app.only_run().map(drop)
     })
 }
 
@@ -78,27 +49,13 @@ pub(crate) fn second_rollout(stage: &Stage<'_>, name: &str) -> anyhow::Result<()
 }
 
 fn check_promoted(app: &App<'_>) -> anyhow::Result<()> {
-    let looks = app.wait_phase("Healthy", LIMIT)?;
-    let weights: Vec<_> = looks.iter().map(|look| look.weight_percent()).collect();
+    let verdict = verdicts::promoted(app)?;
     ensure!(
-        weights.contains(&25) && weights.contains(&50),
-        "through all weights: {weights:?}"
+        verdict.message.contains("canary promoted: 0/"),
+        "{verdict:?}"
     );
-    ensure!(
-        weights.last() == Some(&100),
-        "all pods are new: {weights:?}"
-    );
-    let run = app.only_run()?;
-    ensure!(run.phase == "Successful", "{run:?}");
-    ensure!(run.measurements.len() == 1, "one verdict: {run:?}");
-    let measurement = &run.measurements[0];
-    ensure!(
-        measurement.message.contains("canary promoted: 0/"),
-        "{run:?}"
-    );
-    let value: f64 = measurement.value.parse()?;
-    ensure!((0.51..=0.99).contains(&value), "a confidence: {run:?}");
-    check_metadata(measurement)
+    app.only_run()?;
+    check_metadata(&verdict)
 }
 
 /// What `kubectl get analysisrun -o yaml` shows beside the message.
