@@ -48,7 +48,7 @@ pub async fn figures(programs: &Programs, cache: &Path) -> Result<Vec<Figure>> {
     let (ours, rival) = (median(&ours), median(&rival));
     Ok(vec![
         Figure {
-            name: "logs (10 pods x 5 MiB): verdict (rival: kubectl logs), median of 9".to_owned(),
+            name: "logs (10 x 5 MiB): verdict (rival: kubectl logs), median of 9".to_owned(),
             target: None,
             ours: Value::duration(ours),
             rival: Some(Value::duration(rival)),
