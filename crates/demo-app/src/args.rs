@@ -9,12 +9,16 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::client::Target;
-use crate::color::{Behaviour, MAX_DELAY_S, Slider};
-use crate::load::LoadConfig;
+use crate::color::{Behaviour, Color, MAX_DELAY_S, Slider};
+use crate::lines;
+use crate::load::{LoadConfig, Ramp};
+use crate::scenario::Scenario;
 use crate::serve::ServeConfig;
 
 /// Longest that a load may be asked to run by `--duration`: a day.
 const MAX_DURATION_S: f64 = 86_400.0;
+/// How long a ramp takes of a load that has no end.
+const USUAL_RAMP_S: u64 = 60;
 /// Highest rate of `load`: twice what one core of a laptop answers is no
 /// demonstration any more, and at this rate ports are used up within a minute.
 const MAX_RATE: f64 = 2_000.0;
@@ -23,6 +27,9 @@ const MAX_RATE: f64 = 2_000.0;
 const MAX_IN_FLIGHT: u64 = 512;
 /// Most requests of one `load`: a run that nobody stops must end.
 const MAX_REQUESTS: u64 = 100_000_000;
+/// When the scenario `crash` ends a version, counted from its start: it has
+/// answered a little before.
+const CRASH_AFTER_MS: u64 = 2_000;
 /// Most sliders in one request.
 const MAX_SLIDERS: usize = 16;
 
@@ -48,7 +55,8 @@ enum TypedCommand {
     Load(LoadArgs),
 }
 
-/// Serve the application: /color, /healthz, /readyz and a page at /.
+/// Serve the application: /color, /api/status, /api/scenario, /healthz,
+/// /readyz, /metrics and a page at /.
 ///
 /// Log lines go to standard output, one `200 - blue` or `500 - blue
 /// (1.000000s)` for each request of /color, and what else a service says
@@ -58,7 +66,8 @@ enum TypedCommand {
 Examples:
   rollouts-demo serve
   COLOR=yellow ERROR_RATE=40 rollouts-demo serve --listen-addr :8081
-  rollouts-demo serve --color bad-yellow --crash-after 2")]
+  rollouts-demo serve --color bad-yellow --log-format json
+  SCENARIO=memory-leak rollouts-demo serve --color green")]
 struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(
@@ -71,12 +80,27 @@ struct ServeArgs {
     /// Colour of this version: what /color answers
     #[arg(long, env = "COLOR", default_value = "blue")]
     color: String,
-    /// Share of requests that fail with 500, in percent
-    #[arg(long, env = "ERROR_RATE", default_value = "0", value_name = "PERCENT")]
-    error_rate: String,
-    /// How long each answer is held back, in seconds
-    #[arg(long, env = "LATENCY", default_value = "0", value_name = "SECONDS")]
-    latency: String,
+    /// Share of requests that fail with 500, in percent [default: 0; 15 for a
+    /// colour like bad-yellow]
+    #[arg(long, env = "ERROR_RATE", value_name = "PERCENT")]
+    error_rate: Option<String>,
+    /// How long each answer is held back, in seconds [default: 0; 0.25 for a
+    /// colour like slow-yellow]
+    #[arg(long, env = "LATENCY", value_name = "SECONDS")]
+    latency: Option<String>,
+    /// What goes wrong on purpose: none, color-only, exception,
+    /// already-broken, latency-x3, silent-failure, log-injection,
+    /// noisy-neighbour, slow-start, memory-leak or crash
+    #[arg(long, env = "SCENARIO", default_value = "none", value_name = "NAME")]
+    scenario: String,
+    /// How log lines are written: plain or json
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        default_value = "plain",
+        value_name = "FORMAT"
+    )]
+    log_format: String,
     /// Crash with exit code 1 this many seconds after the start; 0 crashes
     /// before listening
     #[arg(long, env = "CRASH_AFTER", value_name = "SECONDS")]
@@ -90,6 +114,9 @@ struct ServeArgs {
         value_name = "SECONDS"
     )]
     termination_delay: String,
+    /// End when standard input does: whoever started this is gone then
+    #[arg(long)]
+    end_with_stdin: bool,
 }
 
 /// Send a bounded stream of requests and say what came back.
@@ -103,6 +130,7 @@ struct ServeArgs {
 #[command(after_help = "\
 Examples:
   rollouts-demo load --url http://127.0.0.1:8080 --rate 50 --duration 20
+  rollouts-demo load --url http://127.0.0.1:8080 --rate 5 --ramp-to 100
   rollouts-demo load --url http://rollouts-demo.canary --duration 0 \\
       --color yellow:return500=40,delayLength=0.2")]
 struct LoadArgs {
@@ -112,12 +140,21 @@ struct LoadArgs {
     /// Requests a second, at most 2000
     #[arg(long, default_value = "10", value_name = "PER_SECOND")]
     rate: f64,
+    /// Change the rate evenly to this one
+    #[arg(long, value_name = "PER_SECOND")]
+    ramp_to: Option<f64>,
+    /// How long that takes, in seconds [default: the duration, or 60]
+    #[arg(long, value_name = "SECONDS", requires = "ramp_to")]
+    ramp_for: Option<f64>,
     /// How long to go on, in seconds; 0 goes on until SIGTERM or Ctrl-C, or
     /// until --max-requests
     #[arg(long, default_value = "30", value_name = "SECONDS")]
     duration: f64,
     /// A slider that travels with each request; may be repeated
-    #[arg(long, value_name = "COLOR[:return500=PERCENT][,delayLength=SECONDS]")]
+    #[arg(
+        long,
+        value_name = "COLOR[:return500=PERCENT][,delayLength=SECONDS][,scenario=NAME]"
+    )]
     color: Vec<Slider>,
     /// Most requests in flight at once
     #[arg(long, default_value_t = 64, value_name = "COUNT",
@@ -177,36 +214,59 @@ fn resolve(args: Args) -> Result<Command, String> {
 
 impl ServeArgs {
     fn resolve(self) -> Result<ServeConfig, String> {
-        let color = match self.color.trim() {
-            // Manifests write `COLOR: ""` for "the default".
+        // Manifests write `COLOR: ""` for "the default".
+        let color: Color = match self.color.trim() {
             "" => "blue".parse(),
             typed => typed.parse(),
+        }
+        .map_err(|error| format!("--color (COLOR): {error}"))?;
+        let usual = color.usual();
+        let scenario = match self.scenario.trim() {
+            "" => Ok(Scenario::None),
+            typed => typed.parse(),
+        }
+        .map_err(|error| format!("--scenario (SCENARIO): {error}"))?;
+        let crash_after = match given(self.crash_after.as_deref()) {
+            Some(typed) => Some(seconds(typed, "--crash-after (CRASH_AFTER)", 3_600.0)?),
+            None => (scenario == Scenario::Crash).then_some(Duration::from_millis(CRASH_AFTER_MS)),
         };
         Ok(ServeConfig {
             listen_addr: listen_addr(&self.listen_addr)?,
-            color: color.map_err(|error| format!("--color (COLOR): {error}"))?,
             own: Behaviour {
-                error_percent: number(&self.error_rate, "--error-rate (ERROR_RATE)", 100.0)?,
-                delay: seconds(&self.latency, "--latency (LATENCY)", MAX_DELAY_S)?,
+                error_percent: match given(self.error_rate.as_deref()) {
+                    Some(typed) => number(typed, "--error-rate (ERROR_RATE)", 100.0)?,
+                    None => usual.error_percent,
+                },
+                delay: match given(self.latency.as_deref()) {
+                    Some(typed) => seconds(typed, "--latency (LATENCY)", MAX_DELAY_S)?,
+                    None => usual.delay,
+                },
             },
-            crash_after: match self.crash_after.as_deref().map(str::trim) {
-                None | Some("") => None,
-                Some(typed) => Some(seconds(typed, "--crash-after (CRASH_AFTER)", 3_600.0)?),
+            color,
+            scenario,
+            format: match self.log_format.trim() {
+                "" | "plain" => lines::Format::Plain,
+                "json" => lines::Format::Json,
+                other => {
+                    return Err(format!(
+                        "--log-format (LOG_FORMAT): `{other}` is neither plain nor json"
+                    ));
+                }
             },
+            crash_after,
             termination_delay: seconds(
                 &self.termination_delay,
                 "--termination-delay (TERMINATION_DELAY)",
                 300.0,
             )?,
+            end_with_stdin: self.end_with_stdin,
         })
     }
 }
 
 impl LoadArgs {
     fn resolve(self) -> Result<LoadConfig, String> {
-        if !(self.rate > 0.0 && self.rate <= MAX_RATE) {
-            return Err(format!("--rate: {} is not in 0..{MAX_RATE}", self.rate));
-        }
+        let rate = rate_of(self.rate, "--rate")?;
         if self.color.len() > MAX_SLIDERS {
             return Err(format!("--color: more than {MAX_SLIDERS} of them"));
         }
@@ -216,9 +276,18 @@ impl LoadArgs {
         if timeout.is_zero() {
             return Err("--timeout: 0 leaves no time for an answer".to_owned());
         }
+        let ramp_for = match self.ramp_for {
+            Some(typed) => bounded(typed, "--ramp-for", MAX_DURATION_S)?,
+            None if duration.is_zero() => Duration::from_secs(USUAL_RAMP_S),
+            None => duration,
+        };
+        let ramp_to = match self.ramp_to {
+            Some(typed) => rate_of(typed, "--ramp-to")?,
+            None => self.rate,
+        };
         Ok(LoadConfig {
             target: Target::parse(&self.url).map_err(|error| format!("--url: {error}"))?,
-            rate: self.rate,
+            ramp: Ramp::new(rate, ramp_to, ramp_for),
             duration: (!duration.is_zero()).then_some(duration),
             sliders: self.color,
             in_flight: usize::try_from(self.in_flight).unwrap_or(1),
@@ -228,6 +297,19 @@ impl LoadArgs {
             format: self.format,
         })
     }
+}
+
+fn rate_of(typed: f64, name: &str) -> Result<f64, String> {
+    if typed > 0.0 && typed <= MAX_RATE {
+        Ok(typed)
+    } else {
+        Err(format!("{name}: {typed} is not in 0..{MAX_RATE}"))
+    }
+}
+
+/// What was given; empty means the default (a manifest's `value: ""`).
+fn given(typed: Option<&str>) -> Option<&str> {
+    typed.map(str::trim).filter(|typed| !typed.is_empty())
 }
 
 /// `:8080`, `127.0.0.1:8080`, `[::]:8080`; an absent address means all, IPv4
@@ -331,6 +413,28 @@ mod tests {
     }
 
     #[test]
+    fn a_version_s_name_is_the_default_and_what_is_given_wins() {
+        let own = |typed: &[&str]| serve(typed).own.error_percent;
+        assert_eq!(own(&["--color", "bad-red"]), 15.0);
+        assert_eq!(own(&["--color", "bad-red", "--error-rate", ""]), 15.0);
+        assert_eq!(own(&["--color", "bad-red", "--error-rate", "0"]), 0.0);
+        let slow = serve(&["--color", "slow-red"]).own.delay;
+        assert_eq!(slow, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_crash_has_its_time_and_another_one_wins() {
+        let after = |typed: &[&str]| serve(typed).crash_after.map(|after| after.as_millis());
+        assert_eq!(after(&["--scenario", "crash"]), Some(2_000));
+        assert_eq!(
+            after(&["--scenario", "crash", "--crash-after", "0"]),
+            Some(0)
+        );
+        assert_eq!(after(&["--scenario", "exception"]), None);
+        assert_eq!(serve(&["--scenario", " "]).scenario, Scenario::None);
+    }
+
+    #[test]
     fn values_out_of_range_are_named() {
         for (typed, named) in [
             (["serve", "--error-rate", "101"], "ERROR_RATE"),
@@ -339,6 +443,8 @@ mod tests {
             (["serve", "--latency", "31"], "LATENCY"),
             (["serve", "--color", "a b"], "COLOR"),
             (["serve", "--crash-after", "3601"], "--crash-after"),
+            (["serve", "--scenario", "explode"], "SCENARIO"),
+            (["serve", "--log-format", "xml"], "LOG_FORMAT"),
             (["load", "--url", "https://x"], "--url"),
         ] {
             let error = resolved(&typed).unwrap_err();
@@ -347,6 +453,8 @@ mod tests {
         for typed in [
             ["--rate", "0"],
             ["--rate", "2001"],
+            ["--ramp-to", "2001"],
+            ["--ramp-for", "5"],
             ["--duration", "86401"],
             ["--timeout", "0"],
             ["--in-flight", "0"],

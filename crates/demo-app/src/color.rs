@@ -5,11 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::{Scenario, Scope};
+
 /// Longest that an answer is held back, in seconds: a slider is someone
 /// else's input, and a request that waits holds a connection.
 pub const MAX_DELAY_S: f64 = 30.0;
 /// Longest name of a colour, in bytes.
 const MAX_COLOR_BYTES: usize = 32;
+/// Share of requests that fail of a version called `bad-…`, in percent.
+const BAD_PERCENT: f64 = 15.0;
+/// How late the answers of a version called `slow-…` are: plain to see, and
+/// a page still gets two dozen a second over a browser's six connections.
+const SLOW_MS: u64 = 250;
 
 /// The colour of a version: a word that is safe in a log line and in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -19,6 +26,28 @@ impl Color {
     /// The word.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The colour that it is drawn in: `yellow` of `bad-yellow`.
+    pub fn bare(&self) -> &str {
+        self.0.rsplit('-').next().unwrap_or(&self.0)
+    }
+
+    /// What such a version does where nothing else is said: images are known
+    /// by these names.
+    pub fn usual(&self) -> Behaviour {
+        Behaviour {
+            error_percent: if self.0.starts_with("bad-") {
+                BAD_PERCENT
+            } else {
+                0.0
+            },
+            delay: if self.0.starts_with("slow-") {
+                Duration::from_millis(SLOW_MS)
+            } else {
+                Duration::ZERO
+            },
+        }
     }
 }
 
@@ -53,25 +82,40 @@ pub struct Slider {
     /// How long the answer is held back, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_length: Option<f64>,
+    /// What goes wrong for this request. A name that is not known, or is a
+    /// process's, changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
 }
 
 impl FromStr for Slider {
     type Err = String;
 
-    /// `yellow:return500=40,delayLength=0.2`, each part optional.
+    /// `yellow:return500=40,delayLength=0.2,scenario=exception`, each part
+    /// optional.
     fn from_str(typed: &str) -> Result<Self, String> {
         let (color, settings) = typed.split_once(':').unwrap_or((typed, ""));
         let mut slider = Self {
             color: color.parse::<Color>()?.0,
             return500: None,
             delay_length: None,
+            scenario: None,
         };
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            if name == "scenario" {
+                value.parse::<Scenario>()?;
+                slider.scenario = Some(value.to_owned());
+                continue;
+            }
             let (slot, most) = match name {
                 "return500" => (&mut slider.return500, 100.0),
                 "delayLength" => (&mut slider.delay_length, MAX_DELAY_S),
-                _ => return Err(format!("`{name}` is neither return500 nor delayLength")),
+                _ => {
+                    return Err(format!(
+                        "`{name}` is none of return500, delayLength and scenario"
+                    ));
+                }
             };
             *slot = match value.parse::<f64>() {
                 Ok(value) if (0.0..=most).contains(&value) => Some(value),
@@ -101,6 +145,21 @@ pub fn parse_sliders(body: &[u8]) -> Result<Vec<Slider>, NoSliders> {
     }
 }
 
+/// The slider that counts for a version: the last one of its whole name, else
+/// the last one of its bare colour.
+pub fn slider_of<'a>(color: &Color, sliders: &'a [Slider]) -> Option<&'a Slider> {
+    let last = |name: &str| sliders.iter().rfind(|slider| slider.color == name);
+    last(color.as_str()).or_else(|| last(color.bare()))
+}
+
+impl Slider {
+    /// What goes wrong for this request, where its slider says so.
+    pub fn scenario(&self) -> Option<Scenario> {
+        let named: Scenario = self.scenario.as_deref()?.parse().ok()?;
+        (named.scope() == Scope::Request).then_some(named)
+    }
+}
+
 /// How often a version fails and how long it takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Behaviour {
@@ -111,10 +170,10 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// What counts for this request: the last slider of this version's colour
-    /// where it is above zero, else the version's own behaviour.
-    pub fn with_sliders(self, color: &Color, sliders: &[Slider]) -> Self {
-        let Some(slider) = sliders.iter().rfind(|slider| slider.color == color.0) else {
+    /// What counts for this request: its slider where it is above zero, else
+    /// the version's own behaviour.
+    pub fn with_slider(self, slider: Option<&Slider>) -> Self {
+        let Some(slider) = slider else {
             return self;
         };
         Self {
@@ -146,7 +205,8 @@ mod tests {
 
     fn asked(body: &str) -> (f64, f64) {
         let blue = "blue".parse().unwrap();
-        let asked = OWN.with_sliders(&blue, &parse_sliders(body.as_bytes()).unwrap());
+        let sliders = parse_sliders(body.as_bytes()).unwrap();
+        let asked = OWN.with_slider(slider_of(&blue, &sliders));
         (asked.error_percent, asked.delay.as_secs_f64())
     }
 
@@ -183,6 +243,43 @@ mod tests {
         ] {
             assert_eq!(asked(body), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn a_slider_of_the_bare_colour_reaches_every_version_of_it() {
+        let bad: Color = "bad-yellow".parse().unwrap();
+        let percent = |body: &str| {
+            let sliders = parse_sliders(body.as_bytes()).unwrap();
+            slider_of(&bad, &sliders).and_then(|slider| slider.return500)
+        };
+        let bare = r#"{"color":"yellow","return500":1}"#;
+        let whole = r#"{"color":"bad-yellow","return500":2}"#;
+        assert_eq!(percent(&format!("[{bare}]")), Some(1.0));
+        assert_eq!(percent(&format!("[{whole},{bare}]")), Some(2.0));
+        assert_eq!(percent(r#"[{"color":"bad","return500":3}]"#), None);
+    }
+
+    #[test]
+    fn only_a_request_s_scenario_travels() {
+        let travels = |name: &str| {
+            let body = format!(r#"[{{"color":"blue","scenario":"{name}"}}]"#);
+            parse_sliders(body.as_bytes()).unwrap()[0].scenario()
+        };
+        assert_eq!(travels("silent-failure"), Some(Scenario::SilentFailure));
+        for name in ["crash", "memory-leak", "slow-start", "", "explode"] {
+            assert_eq!(travels(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn images_are_known_by_their_names() {
+        let usual = |name: &str| {
+            let usual = name.parse::<Color>().unwrap().usual();
+            (usual.error_percent, usual.delay.as_millis())
+        };
+        assert_eq!(usual("blue"), (0.0, 0));
+        assert_eq!(usual("bad-yellow"), (15.0, 0));
+        assert_eq!(usual("slow-red"), (0.0, 250));
     }
 
     #[test]
@@ -237,6 +334,7 @@ mod tests {
             "y:return500=101",
             "y:delayLength=-1",
             "y:return500=NaN",
+            "y:scenario=explode",
         ] {
             assert!(typed.parse::<Slider>().is_err(), "{typed}");
         }

@@ -1,4 +1,5 @@
-//! Sends requests at a constant rate, within limits, until told to stop.
+//! Sends requests at a constant or a ramped rate, within limits, until told to
+//! stop.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ const TICK_MS: u64 = 1;
 pub struct LoadConfig {
     /// Where requests go.
     pub target: Target,
-    /// Requests a second.
-    pub rate: f64,
+    /// When requests are due.
+    pub ramp: Ramp,
     /// How long to go on; `None` until told to stop.
     pub duration: Option<Duration>,
     /// What travels with each request.
@@ -72,7 +73,7 @@ pub async fn load(config: LoadConfig, log: Log) -> Result<ExitCode, LoadError> {
     let url = config.target.url();
     let format = config.format;
     let (summary, elapsed) = send(config, &log, stop).await?;
-    log.write(match format {
+    log.write(&match format {
         Format::Text => summary.table(elapsed),
         Format::Json => summary.json(elapsed),
     });
@@ -93,7 +94,7 @@ async fn send(
     let client = Arc::new(Client::new(config.target, body));
     let start = Instant::now();
     let mut schedule = Schedule {
-        rate: config.rate,
+        ramp: config.ramp,
         duration: config.duration,
         max_requests: config.max_requests,
         due: 0,
@@ -112,7 +113,7 @@ async fn send(
         tokio::select! {
             () = &mut stop => break,
             Some(outcome) = requests.join_next() => count(&mut summary, outcome),
-            _ = report.tick() => log.write(match config.format {
+            _ = report.tick() => log.write(&match config.format {
                 Format::Text => summary.line(start.elapsed()),
                 Format::Json => summary.json(start.elapsed()),
             }),
@@ -152,10 +153,53 @@ fn count(summary: &mut Summary, outcome: Result<Outcome, tokio::task::JoinError>
     }
 }
 
-/// When requests are due: the n-th at n / rate seconds.
+/// A rate that changes evenly into another, which then stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Ramp {
+    /// Requests a second at the start.
+    from: f64,
+    /// How much it changes each second.
+    change: f64,
+    /// When it has become what it stays, in seconds, and requests until then.
+    over: (f64, f64),
+    /// Requests a second from then on.
+    to: f64,
+}
+
+impl Ramp {
+    /// From one rate to another, both above zero, within `time`.
+    pub fn new(from: f64, to: f64, time: Duration) -> Self {
+        let seconds = time.as_secs_f64();
+        if seconds == 0.0 {
+            return Self::new(to, to, Duration::from_secs(1));
+        }
+        Self {
+            from,
+            change: (to - from) / seconds,
+            over: (seconds, (from + to) / 2.0 * seconds),
+            to,
+        }
+    }
+
+    /// When the n-th request is due, counted from the start.
+    fn due_at(&self, n: u64) -> Duration {
+        let n = n as f64;
+        let (seconds, requests) = self.over;
+        Duration::from_secs_f64(if n <= requests {
+            // Where from t + change t^2 / 2 is n, in the form that also holds
+            // without a change.
+            let root = (self.from * self.from + 2.0 * self.change * n).max(0.0);
+            2.0 * n / (self.from + root.sqrt())
+        } else {
+            seconds + (n - requests) / self.to
+        })
+    }
+}
+
+/// Which requests are due.
 #[derive(Debug)]
 struct Schedule {
-    rate: f64,
+    ramp: Ramp,
     duration: Option<Duration>,
     max_requests: u64,
     /// How many were due so far.
@@ -172,7 +216,7 @@ impl Schedule {
             .map_or(elapsed, |duration| elapsed.min(duration));
         let mut times = Vec::new();
         while self.due < self.max_requests {
-            let at = Duration::from_secs_f64(self.due as f64 / self.rate);
+            let at = self.ramp.due_at(self.due);
             if at > until || (time_up && at == until) {
                 break;
             }
@@ -189,7 +233,7 @@ mod tests {
 
     fn schedule(rate: f64, seconds: Option<u64>, max_requests: u64) -> Schedule {
         Schedule {
-            rate,
+            ramp: Ramp::new(rate, rate, Duration::from_secs(1)),
             duration: seconds.map(Duration::from_secs),
             max_requests,
             due: 0,
@@ -208,6 +252,23 @@ mod tests {
             (rest.len(), rest.last(), over),
             (17, Some(&ms(1_900)), true)
         );
+    }
+
+    #[test]
+    fn a_rate_rises_and_falls_evenly_and_then_stays() {
+        for (from, to) in [(10.0, 50.0), (50.0, 10.0)] {
+            let ramp = Ramp::new(from, to, Duration::from_secs(10));
+            let by = |second: u64| {
+                let until = Duration::from_secs(second);
+                (0..10_000).filter(|n| ramp.due_at(*n) < until).count()
+            };
+            assert_eq!(by(10), 300, "30 a second on average");
+            let (half, after) = if from < to { (100, 100) } else { (200, 20) };
+            assert_eq!(by(5), half);
+            assert_eq!(by(12) - by(10), after);
+        }
+        let at_once = Ramp::new(1.0, 4.0, Duration::ZERO);
+        assert_eq!(at_once.due_at(4), Duration::from_secs(1));
     }
 
     #[test]

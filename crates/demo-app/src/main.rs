@@ -5,13 +5,19 @@
 //! service in production does. `load` sends it a bounded stream of requests
 //! and says what came back. It stands alone: nothing of the judge is in here.
 
+mod api;
 mod app;
 mod args;
 mod client;
 mod color;
+mod hostile;
+mod leak;
 mod lines;
 mod load;
 mod log;
+mod metrics;
+mod page;
+mod scenario;
 mod serve;
 mod summary;
 

@@ -3,8 +3,10 @@
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,10 +17,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::app::{App, router};
+use crate::app::{App, Version, router};
 use crate::color::{Behaviour, Color};
-use crate::lines::Level;
+use crate::leak;
+use crate::lines::{Format, Level};
 use crate::log::Log;
+use crate::scenario::Scenario;
 
 /// Connections at once; further ones wait in the kernel's backlog. Each may
 /// hold one request back for up to 30 s, in some 20 KiB: all of them together
@@ -32,6 +36,8 @@ const HEAD_LIMIT_MS: u64 = 30_000;
 /// How long requests in flight may take to end once nothing new is accepted:
 /// less than Kubernetes' usual 30 s, with the termination delay.
 const DRAIN_LIMIT_MS: u64 = 20_000;
+/// How long the answer to whoever asks for a crash may take to leave.
+const CRASH_ANSWER_MS: u64 = 50;
 /// Pause after a failed accept (too many open files), so that it does not
 /// spin.
 const ACCEPT_RETRY_MS: u64 = 50;
@@ -45,10 +51,16 @@ pub struct ServeConfig {
     pub color: Color,
     /// What this version does without sliders.
     pub own: Behaviour,
+    /// What goes wrong on purpose.
+    pub scenario: Scenario,
+    /// How log lines are written.
+    pub format: Format,
     /// When to crash, counted from the start.
     pub crash_after: Option<Duration>,
     /// How long to go on accepting once told to stop.
     pub termination_delay: Duration,
+    /// Whether to stop when standard input ends.
+    pub end_with_stdin: bool,
 }
 
 /// Why the application could not be served.
@@ -60,6 +72,9 @@ pub enum ServeError {
     /// SIGTERM could not be caught.
     #[error("cannot catch signals")]
     Signals(#[source] std::io::Error),
+    /// Standard input could not be watched.
+    #[error("cannot start the thread that reads standard input")]
+    Stdin(#[source] std::io::Error),
 }
 
 /// Serves until SIGTERM or SIGINT, or until it is time to crash.
@@ -69,13 +84,20 @@ pub enum ServeError {
 pub async fn serve(config: ServeConfig, log: Log) -> Result<ExitCode, ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let mut stdin = stdin_end(config.end_with_stdin)?;
     let mut stop = async || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = &mut stdin => {}
         }
     };
-    let app = Arc::new(App::new(config.color, config.own, log));
+    let version = Version {
+        color: config.color,
+        own: config.own,
+        format: config.format,
+    };
+    let app = Arc::new(App::new(version, config.scenario, log));
     app.say_start();
     if config.crash_after == Some(Duration::ZERO) {
         app.say_crash();
@@ -91,9 +113,17 @@ pub async fn serve(config: ServeConfig, log: Log) -> Result<ExitCode, ServeError
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let accepting = accept(&listener, &app, &connections, places);
     let crash = async {
-        match config.crash_after {
-            Some(after) => tokio::time::sleep(after).await,
-            None => std::future::pending().await,
+        let planned = async {
+            match config.crash_after {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = planned => {}
+            () = app.crash_asked() => {
+                tokio::time::sleep(Duration::from_millis(CRASH_ANSWER_MS)).await;
+            }
         }
     };
     let end = async {
@@ -111,6 +141,7 @@ pub async fn serve(config: ServeConfig, log: Log) -> Result<ExitCode, ServeError
     };
     tokio::select! {
         never = accepting => match never {},
+        never = leak::run(&app) => match never {},
         () = crash => {
             app.say_crash();
             return Ok(ExitCode::FAILURE);
@@ -120,6 +151,35 @@ pub async fn serve(config: ServeConfig, log: Log) -> Result<ExitCode, ServeError
     drop(listener);
     drain(&app, connections).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for the end of standard input; for ever where it is not watched.
+fn stdin_end(watched: bool) -> Result<Pin<Box<dyn Future<Output = ()>>>, ServeError> {
+    if !watched {
+        return Ok(Box::pin(std::future::pending()));
+    }
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            // An error ends it as well: nothing comes from there any more.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            drop(end);
+        })
+        .map_err(ServeError::Stdin)?;
+    let mut ended = Some(ended);
+    Ok(Box::pin(std::future::poll_fn(move |context| {
+        let Some(waiting) = ended.as_mut() else {
+            // It was told once; only a second signal cuts draining short.
+            return Poll::Pending;
+        };
+        let poll = Pin::new(waiting).poll(context).map(|_| ());
+        if poll.is_ready() {
+            ended = None;
+        }
+        poll
+    })))
 }
 
 /// Listens on the address; on all of IPv4 where the kernel has no IPv6.

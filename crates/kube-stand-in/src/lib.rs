@@ -26,12 +26,16 @@ pub use log::{Line, Log};
 pub use server::Server;
 pub use world::{LogOf, World};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{Request, Response};
 
 use body::AnswerBody;
+
+/// Requests that are remembered: more than any test makes, and a bound for a
+/// stand-in that runs for days.
+pub const MAX_SEEN: usize = 20_000;
 
 /// A request that was answered, for assertions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +58,7 @@ pub struct StandIn {
 #[derive(Debug, Default)]
 struct Shared {
     world: World,
-    seen: Vec<Seen>,
+    seen: VecDeque<Seen>,
     open: HashMap<Resource, Open>,
 }
 
@@ -79,10 +83,11 @@ impl StandIn {
         change(&mut self.lock().world)
     }
 
-    /// All requests so far, in the order in which they came.
+    /// All requests so far, in the order in which they came; of very many the
+    /// newest.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
-        self.lock().seen.clone()
+        self.lock().seen.iter().cloned().collect()
     }
 
     /// The most answers of this kind that were on their way at the same time.
@@ -127,7 +132,10 @@ impl StandIn {
         let mut shared = self.lock();
         let resource = route::resource(request.uri().path());
         let mut response = answer::answer(&mut shared.world, request);
-        shared.seen.push(Seen {
+        if shared.seen.len() == MAX_SEEN {
+            shared.seen.pop_front();
+        }
+        shared.seen.push_back(Seen {
             resource,
             uri: request.uri().to_string(),
             status: response.status().as_u16(),

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// The name of the one container of these pods.
+pub const CONTAINER: &str = "web";
+
 /// A pod of a rollout's ReplicaSet, with one container called `web`, running
 /// and ready.
 #[derive(Clone, Debug)]
@@ -54,7 +57,7 @@ impl RolloutPod<'_> {
             "spec": {
                 "nodeName": "node-1",
                 "restartPolicy": "Always",
-                "containers": [{"name": "web", "image": "web:1", "resources": {}}],
+                "containers": [{"name": CONTAINER, "image": "web:1", "resources": {}}],
             },
             "status": {
                 "phase": "Running",
@@ -74,7 +77,7 @@ impl RolloutPod<'_> {
 #[must_use]
 pub fn container(ready: bool, restarts: u32, state: Value, last_state: Value) -> Value {
     json!({
-        "name": "web",
+        "name": CONTAINER,
         "image": "web:1",
         "imageID": "",
         "containerID": "containerd://1",

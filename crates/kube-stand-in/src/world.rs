@@ -66,9 +66,49 @@ impl World {
         self
     }
 
+    /// Adds a rollout, or takes it for the one of its name.
+    pub fn set_rollout(&mut self, rollout: Value) -> &mut Self {
+        let (name, namespace) = (
+            &rollout["metadata"]["name"],
+            &rollout["metadata"]["namespace"],
+        );
+        self.rollouts.retain(|known| {
+            known["metadata"]["name"] != *name || known["metadata"]["namespace"] != *namespace
+        });
+        self.add_rollout(rollout)
+    }
+
     /// Adds an event.
     pub fn add_event(&mut self, event: Value) -> &mut Self {
         self.events.push(event);
+        self
+    }
+
+    /// Adds an event, or counts it once more where one of its name is there, as
+    /// the kubelet does.
+    pub fn set_event(&mut self, mut event: Value) -> &mut Self {
+        let name = event["metadata"]["name"].clone();
+        let namespace = event["metadata"]["namespace"].clone();
+        let same = |known: &&mut Value| {
+            known["metadata"]["name"] == name && known["metadata"]["namespace"] == namespace
+        };
+        match self.events.iter_mut().find(same) {
+            Some(known) => {
+                let count = known["count"].as_u64().unwrap_or_default();
+                event["count"] = (count + 1).into();
+                event["firstTimestamp"] = known["firstTimestamp"].take();
+                *known = event;
+            }
+            None => self.events.push(event),
+        }
+        self
+    }
+
+    /// Removes the events about a pod: the API server forgets them in time.
+    pub fn remove_events(&mut self, namespace: &str, pod: &str) -> &mut Self {
+        self.events.retain(|event| {
+            !in_namespace(event, namespace) || event["involvedObject"]["name"] != pod
+        });
         self
     }
 

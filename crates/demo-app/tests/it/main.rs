@@ -96,6 +96,21 @@ fn ask(address: SocketAddr, path: &str, body: &str) -> String {
     answer
 }
 
+/// Tells it what goes wrong from now on.
+fn tell(address: SocketAddr, change: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = change.len();
+    write!(
+        stream,
+        "POST /api/scenario HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{change}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 fn send(stream: &mut TcpStream, path: &str, body: &str) {
     let method = if body.is_empty() { "GET" } else { "POST" };
     let length = body.len();

@@ -2,10 +2,11 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::{Running, ask, demo, send};
+use crate::{Running, ask, demo, send, tell};
 
 #[test]
 fn answers_and_says_so() {
@@ -118,4 +119,73 @@ fn a_port_in_use_is_said() {
         err.starts_with(&format!("error: cannot listen on {address}")),
         "{err}"
     );
+}
+
+#[test]
+fn a_crash_is_answered_before_it_happens() {
+    let (running, address) = Running::serve(&[]);
+    let answer = tell(address, r#"{"scenario":"crash"}"#);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let (status, out, _) = running.end();
+    assert_eq!(status.code(), Some(1));
+    assert!(out.contains("IllegalStateException"), "{out}");
+}
+
+#[test]
+fn a_scenario_comes_from_the_environment_and_logs_may_be_json() {
+    let mut command = demo(&["serve"]);
+    command.envs([
+        ("COLOR", "green"),
+        ("SCENARIO", "exception"),
+        ("LOG_FORMAT", "json"),
+        ("LISTEN_ADDR", "127.0.0.1:0"),
+    ]);
+    let mut running = Running::start(command);
+    let line = running.line_with("Started server on ");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let message = line["message"].as_str().unwrap();
+    let address = message.rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!(ask(address, "/api/status", "").contains(r#""scenario":"exception""#));
+    // One in five fails: in 300 requests none would be one run in 10^29.
+    for _ in 0..300 {
+        if ask(address, "/color", "").starts_with("HTTP/1.1 500 ") {
+            break;
+        }
+    }
+    let line = running.line_with("NullPointerException");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "ERROR");
+    running.signal(Signal::TERM);
+}
+
+#[test]
+fn a_scenario_that_is_none_is_refused_with_usage() {
+    let (status, _, err) = Running::start(demo(&["serve", "--scenario", "explode"])).end();
+    assert_eq!(status.code(), Some(2));
+    assert!(err.contains("memory-leak"), "{err}");
+}
+
+#[test]
+fn it_ends_with_whoever_holds_its_standard_input_where_that_is_wanted() {
+    let arguments = [
+        "serve",
+        "--listen-addr",
+        "127.0.0.1:0",
+        "--termination-delay",
+        "0",
+    ];
+    let mut command = demo(&[&arguments[..], &["--end-with-stdin"]].concat());
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    running.line_with("Started server on ");
+    drop(running.child.stdin.take());
+    let (status, out, _) = running.end();
+    assert!(status.success(), "{status}");
+    assert!(out.contains("told to stop"), "{out}");
+
+    // Without the flag an input that has ended means nothing.
+    let (mut running, _) = Running::serve(&["--termination-delay", "0"]);
+    assert!(running.child.try_wait().unwrap().is_none());
+    running.signal(Signal::TERM);
+    assert!(running.end().0.success());
 }

@@ -4,7 +4,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use kube_stand_in::body::AnswerBody;
 use kube_stand_in::objects::{self, RolloutPod};
-use kube_stand_in::{Act, Fault, Log, LogOf, Resource, StandIn, World};
+use kube_stand_in::{Act, Fault, Log, LogOf, MAX_SEEN, Resource, StandIn, World};
 use serde_json::{Value, json};
 
 const NOW_MS: i64 = 1_767_323_045_000; // 2026-01-02T03:04:05Z
@@ -269,4 +269,55 @@ async fn writing_is_refused() {
         stand_in.answer(&delete.expect("a request")).await.status(),
         405
     );
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_is_counted_and_goes_with_its_pod() {
+    let stand_in = stand_in();
+    let uri = "/api/v1/namespaces/shop/events";
+    for at_ms in [NOW_MS, NOW_MS + 5_000] {
+        stand_in.change(|world| {
+            world.set_event(objects::warning("shop", "web-aaa-1", "BackOff", at_ms));
+        });
+    }
+    stand_in.change(|world| {
+        world.set_event(objects::warning("shop", "web-aaa-2", "BackOff", NOW_MS));
+    });
+    let (_, list) = json(&stand_in, uri).await;
+    assert_eq!(names(&list), ["web-aaa-1.BackOff", "web-aaa-2.BackOff"]);
+    let first = &list["items"][0];
+    assert_eq!(
+        (&first["count"], &list["items"][1]["count"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(first["firstTimestamp"], "2026-01-02T03:04:05Z");
+    assert_eq!(first["lastTimestamp"], "2026-01-02T03:04:10Z");
+    stand_in.change(|world| {
+        world.remove_events("shop", "web-aaa-1");
+    });
+    let (_, list) = json(&stand_in, uri).await;
+    assert_eq!(names(&list), ["web-aaa-2.BackOff"]);
+}
+
+#[tokio::test]
+async fn a_rollout_is_set_in_the_place_of_the_one_of_its_name() {
+    let stand_in = stand_in();
+    stand_in.change(|world| {
+        world.set_rollout(objects::rollout("shop", "web", "bbb", "ccc"));
+    });
+    let uri = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts";
+    let (_, list) = json(&stand_in, uri).await;
+    assert_eq!(names(&list), ["web"]);
+    assert_eq!(list["items"][0]["status"]["stableRS"], "bbb");
+}
+
+#[tokio::test]
+async fn of_very_many_requests_the_newest_are_remembered() {
+    let stand_in = stand_in();
+    for number in 0..=MAX_SEEN {
+        get(&stand_in, &format!("/healthz?{number}")).await;
+    }
+    let seen = stand_in.seen();
+    assert_eq!(seen.len(), MAX_SEEN);
+    assert_eq!(seen[0].uri, "/healthz?1");
 }
