@@ -16,6 +16,8 @@ CORPUS = $(CARGO_TARGET_DIR)/throughput-corpus.log
 DATA = $(if $(wildcard $(SHARED)/loghub-2k),--shared $(SHARED) --corpus $(CORPUS))
 BENCH := cargo run --quiet --release --locked -p bench --
 STATIC := cargo build --release --target $(MUSL)
+# Arguments of the demo: make demo DEMO="--terminal".
+DEMO ?=
 # What a release is built for, and how its images are called.
 ARCHS ?= amd64 arm64
 REGISTRY ?= canary-judge
@@ -77,8 +79,14 @@ docker-buildx: ## the same for amd64 and arm64; PUSH=1 pushes them
 	@$(MAKE) dist
 	@REGISTRY="$(REGISTRY)" TAG="$(TAG)" scripts/images buildx
 
-.PHONY: demo
-demo: setup ## judge the recorded logs of a healthy and of a broken canary
+.PHONY: demo demo-logs pictures
+demo: setup ## watch a canary being judged, in the browser or as text (no cluster)
+	@cargo build --quiet --locked -p cli -p demo-app -p metric-ai
+	@"$$CARGO_TARGET_DIR/debug/canary-judge" demo $(DEMO)
+pictures: setup ## make the README's pictures from the real page and a real run
+	@cargo build --quiet --locked -p cli -p demo-app -p metric-ai
+	@"$$(scripts/setup playwright)" scripts/pictures "$$CARGO_TARGET_DIR/debug/canary-judge" docs/pictures
+demo-logs: setup ## judge the recorded logs of a healthy and of a broken canary
 	@cargo build --quiet --locked -p cli
 	@scripts/demo "$$CARGO_TARGET_DIR/debug/canary-judge"
 
@@ -86,9 +94,10 @@ demo: setup ## judge the recorded logs of a healthy and of a broken canary
 test: setup lint ## all tests that need no cluster, with lints and a short fuzz
 	@scripts/setup browser
 	@scripts/setup python >/dev/null
+	@scripts/setup playwright >/dev/null
 	@scripts/setup prometheus
 	scripts/guarded cargo test --workspace --exclude e2e --locked --no-run
-	CANARY_JUDGE_PYTHON="$$(scripts/setup python)" cargo test --workspace --exclude e2e --locked
+	CANARY_JUDGE_PYTHON="$$(scripts/setup python)" CANARY_JUDGE_PLAYWRIGHT="$$(scripts/setup playwright)" cargo test --workspace --exclude e2e --locked
 	cargo test --locked -p e2e --lib --bins --test house
 	fuzz/run $(FUZZ_RUNS)
 
@@ -121,6 +130,7 @@ bench: setup corpus ## measure the judge, and write the tables into docs/benchma
 .PHONY: figures
 figures: build corpus ## measure every claim beside its target; exit 1 on a miss
 	@missed=0; $(BENCH) figures --program dist/canary-judge $(DATA) || missed=$$?; \
+	CANARY_JUDGE_PLAYWRIGHT="$$(scripts/setup playwright)" cargo run --quiet --release --target $(MUSL) --locked -p demo-app --example figures || missed=$$?; \
 	cargo run --quiet --release --locked -p e2e --bin figures || missed=$$?; exit $$missed
 
 .PHONY: fmt

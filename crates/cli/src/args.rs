@@ -11,9 +11,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::mend::Failure;
 
+mod demo;
 mod replay;
 mod report;
 
+pub use demo::{DemoConfig, DemoMode};
 pub use replay::{ModelsArgs, ReplayConfig, ReplayFormat};
 pub use report::{ReportConfig, ReportFormat};
 
@@ -43,6 +45,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum TypedCommand {
     Analyze(AnalyzeArgs),
+    Demo(demo::DemoArgs),
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
     Eval(EvalArgs),
@@ -252,6 +255,8 @@ enum When {
 pub enum Command {
     /// Judge files.
     Analyze(AnalyzeConfig),
+    /// Show a whole rollout.
+    Demo(DemoConfig),
     /// Decide bundles again.
     Replay(ReplayConfig),
     /// Count how often verdicts were right.
@@ -387,6 +392,7 @@ pub fn parse() -> Result<Command, Failure> {
 fn resolve(args: Args, surroundings: Surroundings) -> Result<Command, Failure> {
     match args.command {
         TypedCommand::Analyze(args) => args.resolve(surroundings).map(Command::Analyze),
+        TypedCommand::Demo(args) => args.resolve(surroundings).map(Command::Demo),
         TypedCommand::Replay(args) => Ok(Command::Replay(args.resolve(surroundings))),
         TypedCommand::Report(args) => args.resolve(surroundings).map(Command::Report),
         TypedCommand::Eval(args) => Ok(Command::Eval(EvalConfig {

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod args;
+mod demo;
 mod eval;
 mod explain_policy;
 mod input;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Analyze(config) => analyze::analyze(config),
+        Command::Demo(config) => demo::demo(config),
         Command::Replay(config) => replay::replay(&config),
         Command::Report(config) => report::report(&config),
         Command::Eval(config) => eval::eval(&config),

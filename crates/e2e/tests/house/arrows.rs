@@ -20,7 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["agent-api", "analysis", "judge", "rollouts-plugin"],
+        &["agent-api", "analysis", "demo", "judge", "rollouts-plugin"],
+    ),
+    // What it stands in for is not there without a cluster: decision 0011.
+    (
+        "demo",
+        &["kube-stand-in", "model-stand-in", "rollouts-plugin"],
     ),
     ("demo-app", &[]),
     ("kube-stand-in", &[]),
@@ -81,6 +86,11 @@ const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
             "agent-stand-in",
         ],
         "the plugin is no server, and has one TLS provider",
+    ),
+    (
+        "demo",
+        &["rustls", "ring", "openssl-sys", "kube", "judge"],
+        "nothing of the demo speaks TLS, and the judge is in the plugin",
     ),
     (
         "cli",
