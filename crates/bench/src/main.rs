@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use bench::table::Table;
-use bench::{accuracy, calibrate, engine, figure, figures, memory, pairs, power, report, splits};
+use bench::{
+    accuracy, calibrate, engine, figure, figures, memory, pairs, power, report, splits, unseen,
+};
 use clap::{Args, Parser, Subcommand};
 use judge::Policy;
 
@@ -21,6 +23,8 @@ const RUNS: u64 = 200;
 const CURVE_RUNS: u64 = 40;
 /// Sections of the document, in order.
 const SECTIONS: [&str; 6] = ["engine", "memory", "accuracy", "pairs", "splits", "power"];
+/// Pairs of each system and cause.
+const UNSEEN_SEEDS: u64 = 1;
 /// Repetitions of what is timed.
 const REPETITIONS: usize = 5;
 
@@ -46,6 +50,10 @@ enum Command {
     Accuracy(Shared),
     /// Verdicts on labelled pairs of logs.
     Pairs(Shared),
+    /// Verdicts on pairs of logs of systems that the judge was not made for.
+    Unseen(Unseen),
+    /// Writes those pairs into a folder, as `pairs` reads them.
+    UnseenPairs(UnseenPairs),
     /// Fits how often a verdict like this one is right.
     Calibrate(Calibrate),
     /// Every table, written into a document as well.
@@ -81,6 +89,30 @@ struct Splits {
     /// Do not list what aborted.
     #[arg(long)]
     brief: bool,
+}
+
+#[derive(Debug, Args)]
+struct Unseen {
+    /// Pairs of each system and cause.
+    #[arg(long, default_value_t = UNSEEN_SEEDS)]
+    seeds: u64,
+    /// Only systems that are held out (true), or only the others (false).
+    #[arg(long, value_name = "BOOL")]
+    held_out: Option<bool>,
+    /// Only pairs whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Do not list what is wrong.
+    #[arg(long)]
+    brief: bool,
+}
+
+#[derive(Debug, Args)]
+struct UnseenPairs {
+    /// Folder that they are written into.
+    folder: PathBuf,
+    #[command(flatten)]
+    which: Unseen,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +212,12 @@ fn run(command: Command) -> Result<bool> {
         Command::Engine(args) => engine_section(&args)?,
         Command::Accuracy(args) => accuracy_section(&args)?,
         Command::Pairs(args) => pairs_section(&args, false)?,
+        Command::Unseen(args) => unseen_section(&args),
+        Command::UnseenPairs(args) => {
+            let cases = unseen::cases(&unseen_options(&args.which));
+            unseen::write_pairs(&args.folder, &cases)?;
+            format!("{} pairs\n", cases.len())
+        }
         Command::Memory => memory::table(&memory::measure(say)?).to_string(),
         Command::MemoryChild {
             stream,
@@ -271,6 +309,28 @@ fn pairs_section(args: &Shared, brief: bool) -> Result<String> {
     let score = pairs::judge_all(&args.shared.join("pairs"), &Policy::default())?;
     let (table, notes) = pairs::table(&score);
     Ok(with_notes(&table, if brief { &[] } else { &notes }))
+}
+
+fn unseen_options(args: &Unseen) -> unseen::Options<'_> {
+    unseen::Options {
+        seeds: args.seeds,
+        held_out: args.held_out,
+        only: args.only.as_deref(),
+    }
+}
+
+fn unseen_section(args: &Unseen) -> String {
+    let report = unseen::run(&unseen_options(args), &Policy::default());
+    let tables: Vec<String> = report.tables.iter().map(Table::to_string).collect();
+    let mut text = tables.join("\n");
+    if !args.brief {
+        for note in &report.notes {
+            text.push_str("\n- ");
+            text.push_str(note);
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// Every section, printed and put into the document as soon as it is there.
