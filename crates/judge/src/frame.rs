@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::clock;
-use crate::json;
+use crate::{json, level};
 
 /// Longest line that is looked at, in bytes: stack frames and JSON events fit,
 /// and what follows in longer lines (dumps of request bodies) tells nothing
@@ -123,6 +123,7 @@ impl Framer {
         if self.raw {
             return self.emit(None, raw, coloured, sink);
         }
+        let raw = without_pod(raw);
         if raw.starts_with(br#"{"log":""#) && self.docker_line(raw, sink) {
             return;
         }
@@ -133,7 +134,7 @@ impl Framer {
             && let Some((ms, len)) = clock::leading(raw)
         {
             if raw.get(len) == Some(&b' ') {
-                let rest = &raw[len + 1..];
+                let rest = without_padding(&raw[len + 1..]);
                 if self.runtime_timestamps || !self.cri_line(ms, rest, coloured, sink) {
                     self.emit(Some(ms), rest, coloured, sink);
                 }
@@ -258,6 +259,57 @@ impl Framer {
     }
 }
 
+/// What `kubectl logs --prefix` writes before each line (`[pod/web-1/app] `), and
+/// `docker compose logs` (`web-1  | `).
+fn without_pod(line: &[u8]) -> &[u8] {
+    let head = &line[..line.len().min(MAX_POD_BYTES)];
+    if head.starts_with(b"[pod/") {
+        let end = memchr::memmem::find(head, b"] ");
+        return end.map_or(line, |end| &line[end + 2..]);
+    }
+    // Of all lines few have a letter first and a bar behind the first word.
+    if !head.first().is_some_and(u8::is_ascii_alphabetic) {
+        return line;
+    }
+    let Some(space) = memchr::memchr(b' ', head) else {
+        return line;
+    };
+    let bar = head[space..]
+        .iter()
+        .position(|byte| *byte != b' ')
+        .map(|at| space + at);
+    let numbered = |name: &[u8]| {
+        let digits = name
+            .iter()
+            .rev()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        digits > 0 && matches!(name[..name.len() - digits].last(), Some(b'-' | b'_'))
+    };
+    match bar {
+        Some(bar) if head[bar..].starts_with(b"| ") && numbered(&head[..space]) => &line[bar + 2..],
+        _ => line,
+    }
+}
+
+/// Longest name of a pod and a container before a line, in bytes.
+const MAX_POD_BYTES: usize = 160;
+
+/// Loggers put a short level to the right of its column: such a line is not
+/// indented, as what continues an event is.
+fn without_padding(text: &[u8]) -> &[u8] {
+    if text.first() != Some(&b' ') {
+        return text;
+    }
+    let rest = text.trim_ascii_start();
+    let word = rest.split(|byte| *byte == b' ').next().unwrap_or_default();
+    if word.len() < rest.len() && level::is_upper_case_word(word) {
+        rest
+    } else {
+        text
+    }
+}
+
 /// Takes ANSI escape sequences off: CSI (`ESC [ … letter`), OSC (`ESC ] …
 /// BEL`), and lone escapes.
 fn without_escapes(text: &[u8]) -> Vec<u8> {
@@ -323,6 +375,19 @@ mod tests {
                 "say \"hi\"",
                 Some(1000),
             ),
+            (
+                "1970-01-01T00:00:01.5Z  INFO 1 --- [main] c.e.App : hello\n",
+                "INFO 1 --- [main] c.e.App : hello",
+                Some(1500),
+            ),
+            (
+                "1970-01-01T00:00:01.5Z     at c.e.App (App.java:1)\n",
+                "    at c.e.App (App.java:1)",
+                Some(1500),
+            ),
+            ("[pod/web-7f-x/app] hello\n", "hello", None),
+            ("web-1  | hello\n", "hello", None),
+            ("name | value\n", "name | value", None),
             ("\u{1b}[31mred\u{1b}[0m text\n", "red text", None),
         ];
         for (input, text, ms) in cases {

@@ -290,6 +290,11 @@ fn trim(chunk: &[u8]) -> &[u8] {
     &chunk[start..end]
 }
 
+/// Whether a word is a level's name in capitals.
+pub(crate) fn is_upper_case_word(word: &[u8]) -> bool {
+    word.len() > 2 && word.iter().all(u8::is_ascii_uppercase) && of_word(word).is_some()
+}
+
 /// A level's name, in any case.
 fn of_word(word: &[u8]) -> Option<Level> {
     if !(3..=13).contains(&word.len()) && word.len() != 1 {

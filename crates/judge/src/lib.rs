@@ -49,6 +49,7 @@ mod scan;
 mod signature;
 pub mod signs;
 mod slow;
+mod stamps;
 mod start;
 mod status;
 mod strata;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::level::Level;
 use crate::strata::Strata;
 use crate::table::{ArmCells, Row};
 
@@ -38,13 +39,18 @@ pub(crate) fn novel_failures(
             .get(&bucket)
             .map_or(0, |(_, episodes)| *episodes) as f64
     };
+    let exposure = strata.exposures().1;
     for (bucket, stratum) in &strata.buckets {
         let (mut stable, mut canary) = (0.0, 0.0);
         let mut seen = Vec::new();
         for (row, hash) in failures.iter().filter(|(_, hash)| !known.contains(hash)) {
             let (of_stable, of_canary) = (
                 episodes(&row.stable, *bucket),
-                episodes(&row.canary, *bucket),
+                if is_tested(row, exposure, strata.complete) {
+                    episodes(&row.canary, *bucket)
+                } else {
+                    0.0
+                },
             );
             if of_stable > 0.0 {
                 stable += 1.0;
@@ -62,6 +68,21 @@ pub(crate) fn novel_failures(
         }
     }
     novel
+}
+
+/// Share of the canary's exposure from which what reports a failure below ERROR
+/// is tested: there a word may mean less than it says.
+const MIN_SUSPECT_SHARE: f64 = 0.02;
+
+/// Whether a failure speaks against the canary. What is said below ERROR must
+/// be frequent and, in logs that are complete, must have gone on: as a process
+/// starts much is not there yet.
+pub(crate) fn is_tested(row: &Row, canary_exposure: f64, complete: bool) -> bool {
+    row.level >= Level::Error
+        || row.crash.is_some()
+        || row.suspect
+            && row.canary.total() as f64 >= MIN_SUSPECT_SHARE * canary_exposure
+            && (row.goes_on || !complete)
 }
 
 /// A row's identity in 32 bits, as it is carried from look to look.

@@ -15,6 +15,7 @@ pub use crate::latency::Durations;
 use crate::level::Level;
 use crate::miner::{Found, Miner};
 use crate::signs::Crash;
+use crate::stamps::{self, JsonTime};
 use crate::start::Start;
 use crate::timeline::{History, Places, Slice};
 use crate::trace::Trace;
@@ -190,6 +191,7 @@ struct Reader {
     trace: Trace,
     /// Time of the last line that had one: lines without one are of then.
     now_ms: Option<i64>,
+    json_time: JsonTime,
     error_episode: Episode,
     server_error_episode: Episode,
     failure_episode: Episode,
@@ -209,6 +211,7 @@ impl Reader {
             open: None,
             trace: Trace::default(),
             now_ms: None,
+            json_time: JsonTime::default(),
             error_episode: Episode::default(),
             server_error_episode: Episode::default(),
             failure_episode: Episode::default(),
@@ -239,7 +242,7 @@ impl Reader {
         let ms = line
             .ms
             .or(time.map(|(ms, _)| ms))
-            .or_else(|| clock::leading_syslog(text))
+            .or_else(|| self.stated_time(text))
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
@@ -261,6 +264,15 @@ impl Reader {
                 None
             },
         });
+    }
+
+    /// The time of a line that neither the runtime nor its beginning tells.
+    fn stated_time(&mut self, text: &[u8]) -> Option<i64> {
+        if text.first() == Some(&b'{') {
+            self.json_time.of(text)
+        } else {
+            stamps::stated(text)
+        }
     }
 
     /// How long a request took, where its line says so.

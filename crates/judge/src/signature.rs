@@ -275,8 +275,10 @@ fn json_signature(line: &[u8]) -> Signature {
         hash_bytes(key, &mut hash);
         hash.add(1);
         let raw = value.raw();
-        if status::is_status_key(key) {
+        if status::is_status_key(key) && !matches!(value, json::Value::Nested(_)) {
             status.note_value(raw);
+        } else if status::is_grpc_key(key) {
+            status.note_grpc(raw);
         } else if let Some(level) = level::level_value(key, value) {
             for byte in level.raw() {
                 hash.add(u64::from(byte.to_ascii_lowercase()));
@@ -284,6 +286,8 @@ fn json_signature(line: &[u8]) -> Signature {
         } else if mask::is_message_key(key) || mask::is_telling_key(key) {
             status.note_method(raw);
             hash = hash_words(raw, hash, &mut status);
+        } else if let json::Value::Nested(object) = value {
+            hash = hash_request(object, hash, &mut status);
         }
     }
     hash.add(u64::from(status.class) << 8);
@@ -291,6 +295,25 @@ fn json_signature(line: &[u8]) -> Signature {
         hash: hash.finish(),
         status_class: status.class,
     }
+}
+
+/// What an object within the event says of a request: its status, its method
+/// and what it asked for.
+fn hash_request(object: &[u8], mut hash: Hash, status: &mut Status) -> Hash {
+    json::visit(object, &mut |key, value| {
+        let raw = value.raw();
+        if matches!(value, json::Value::Nested(_)) {
+            return;
+        }
+        if status::is_status_key(key) {
+            status.note_value(raw);
+        } else if mask::is_request_key(key) {
+            status.note_method(raw);
+            hash_bytes(key, &mut hash);
+            hash = hash_words(raw, hash, status);
+        }
+    });
+    hash
 }
 
 #[cfg(test)]

@@ -73,6 +73,19 @@ const AT_START: &[(&str, Crash)] = &[
     ("FATAL ERROR: ", Crash::OutOfMemory),
     ("memory allocation of ", Crash::OutOfMemory),
     ("fatal runtime error: ", Crash::Panic),
+    ("Aborted (core dumped)", Crash::Panic),
+    ("Bus error", Crash::Segfault),
+    ("Illegal instruction", Crash::Segfault),
+    ("java.lang.OutOfMemoryError", Crash::OutOfMemory),
+    (
+        "PHP Fatal error:  Allowed memory size of ",
+        Crash::OutOfMemory,
+    ),
+    ("[FATAL] failed to allocate memory", Crash::OutOfMemory),
+    ("eheap_alloc: Cannot allocate ", Crash::OutOfMemory),
+    ("Crash dump is being written to: ", Crash::Panic),
+    ("Kernel pid terminated ", Crash::Panic),
+    ("{\"Kernel pid terminated\"", Crash::Panic),
     ("Traceback (most recent call last)", Crash::Traceback),
 ];
 
@@ -97,7 +110,41 @@ pub(crate) fn crash(line: &str, errors: bool) -> Option<Crash> {
     if errors && start.contains("java.lang.OutOfMemoryError") {
         return Some(Crash::OutOfMemory);
     }
-    None
+    if start.contains(": Assertion `") && start.ends_with("' failed.") || is_uncaught_in_node(start)
+    {
+        return Some(Crash::Panic);
+    }
+    is_uncaught_in_ruby(start).then_some(Crash::Traceback)
+}
+
+/// `/app/src/main.js:61`, a line that Node writes above the source that threw
+/// what nobody caught.
+fn is_uncaught_in_node(line: &str) -> bool {
+    let place = line.strip_prefix("file://").unwrap_or(line);
+    let Some((path, number)) = place.rsplit_once(':') else {
+        return false;
+    };
+    (path.starts_with('/') || path.starts_with("node:"))
+        && !path.contains(' ')
+        && [".js", ".mjs", ".cjs", ".ts", "loader"]
+            .iter()
+            .any(|end| path.ends_with(end))
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// ``/app/run.rb:61:in `run': queue is closed (RuntimeError)``
+fn is_uncaught_in_ruby(line: &str) -> bool {
+    let Some((place, rest)) = line.split_once(":in ") else {
+        return false;
+    };
+    let file = place
+        .rsplit_once(':')
+        .is_some_and(|(path, _)| path.ends_with(".rb") && !path.contains(' '));
+    file && rest.ends_with(')')
+        && rest
+            .rsplit_once('(')
+            .is_some_and(|(_, name)| is_exception_name(name.trim_end_matches(')')))
 }
 
 /// `thread 'main' (1234) panicked at src/main.rs:1:2:` of newer toolchains.
@@ -148,9 +195,77 @@ pub(crate) fn reports_failure(line: &str) -> bool {
     FAILURE_WORDS.iter().any(|word| has_word(&lower, word))
 }
 
+/// What is said at whatever level when something is not there, does not answer
+/// or is damaged.
+const BROKEN: &[&str] = &[
+    "connection refused",
+    "connection reset",
+    "connection timed out",
+    "econnrefused",
+    "econnreset",
+    "etimedout",
+    "timed out",
+    "timeout exceeded",
+    "readtimeout",
+    "deadline exceeded",
+    "no route to host",
+    "host is unreachable",
+    "service unavailable",
+    "socket hang up",
+    "circuit breaker is open",
+    "out of memory",
+    "no space left",
+    "too many open files",
+    "deadlock detected",
+    "corrupt",
+    "corrupted",
+    "malformed",
+    "mismatch",
+    "inconsistent",
+    "wrong crc",
+    "truncated",
+    "failed verification",
+];
+
+/// Words that report a failure where a line warns.
+const WARNED: &[&str] = &[
+    "failed",
+    "failure",
+    "cannot ",
+    "could not",
+    "unable to",
+    "refused",
+    "rejected",
+    "retrying",
+    "invalid",
+    "denied",
+    "unavailable",
+    "timeout",
+];
+
+static BROKEN_HINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(BROKEN.iter().chain(WARNED))
+        .ok()
+});
+
 /// Whether a line that states a level below ERROR nevertheless reports that
-/// something broke: an exception by its class name, or a state `FAILED`.
-pub(crate) fn hides_failure(line: &str) -> bool {
+/// something broke: an exception by its class name, a state `FAILED`, what is
+/// not there or damaged; at WARN any failure.
+pub(crate) fn hides_failure(line: &str, warns: bool) -> bool {
+    let may_be = BROKEN_HINT
+        .as_ref()
+        .is_none_or(|finder| finder.is_match(line));
+    if may_be {
+        let lower = line.to_ascii_lowercase();
+        if BROKEN.iter().any(|word| has_word(&lower, word))
+            || warns && WARNED.iter().any(|word| has_word(&lower, word))
+        {
+            return true;
+        }
+    }
     if !hints_at_failure(line) {
         return false;
     }
@@ -158,10 +273,7 @@ pub(crate) fn hides_failure(line: &str) -> bool {
         || line
             .split(|c: char| !c.is_ascii_alphanumeric())
             .any(|word| word == "FAILED")
-        || {
-            let lower = line.to_ascii_lowercase();
-            has_word(&lower, "exception")
-        }
+        || has_word(&line.to_ascii_lowercase(), "exception")
 }
 
 /// Whether `lower` holds `word`, not as part of an identifier, not negated and
@@ -336,6 +448,24 @@ mod tests {
                 "terminate called after throwing an instance of 'std::bad_alloc'",
                 Some(Crash::Panic),
             ),
+            ("/app/src/main.js:61", Some(Crash::Panic)),
+            ("GET /app/src/main.js:61", None),
+            (
+                "a.out: x.c:57: place: Assertion `stock != 0' failed.",
+                Some(Crash::Panic),
+            ),
+            (
+                "/app/run.rb:61:in `run': closed (RuntimeError)",
+                Some(Crash::Traceback),
+            ),
+            (
+                "java.lang.OutOfMemoryError: Java heap space",
+                Some(Crash::OutOfMemory),
+            ),
+            (
+                "Crash dump is being written to: erl_crash.dump...done",
+                Some(Crash::Panic),
+            ),
             ("GET /?q=panic: oh no", None),
             ("FATAL: password authentication failed", None),
             ("FATAL ERROR: cannot reach the printer", None),
@@ -354,7 +484,7 @@ mod tests {
             "task switched to FAILED",
             "caught java.io.IOException: broken pipe",
         ] {
-            assert!(hides_failure(line), "{line}");
+            assert!(hides_failure(line, false), "{line}");
         }
         for line in [
             "finished, errors: 0",
@@ -364,7 +494,10 @@ mod tests {
             "completed without errors",
             "error_count=3 ok",
         ] {
-            assert!(!hides_failure(line) && !reports_failure(line), "{line}");
+            assert!(
+                !hides_failure(line, true) && !reports_failure(line),
+                "{line}"
+            );
         }
         for line in [
             "connection refused",
@@ -374,7 +507,34 @@ mod tests {
             assert!(reports_failure(line), "{line}");
         }
         assert!(!hides_failure(
-            "ErrorHandler registered, MySQL mode STRICT,ERROR_FOR_DIVISION"
+            "ErrorHandler registered, MySQL mode STRICT,ERROR_FOR_DIVISION",
+            false
         ));
+        for line in [
+            "cannot reach http://a:1: connect: connection refused",
+            "Post \"http://a\": context deadline exceeded",
+            "checksum mismatch for order 7",
+            "row 9 is corrupt",
+        ] {
+            assert!(hides_failure(line, false), "{line}");
+        }
+        for line in [
+            "call failed, retrying",
+            "token rejected",
+            "upstream unavailable",
+        ] {
+            assert!(
+                hides_failure(line, true) && !hides_failure(line, false),
+                "{line}"
+            );
+        }
+        for line in [
+            "0 corrupt blocks",
+            "no mismatch",
+            "timeout=30 retries=5",
+            "price list is old",
+        ] {
+            assert!(!hides_failure(line, true), "{line}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::Traffic;
+use crate::cluster;
 use crate::evidence::{Arm, ArmEvidence, Evidence, LogProfile};
 use crate::level::Level;
 use crate::likeness::{self, Marks};
@@ -45,6 +46,10 @@ pub(crate) struct Row {
     pub canary_pods: BTreeSet<String>,
     /// What it said before, when it was reworded.
     pub reworded: Option<String>,
+    /// Seen over the course of one of the canary's logs.
+    pub goes_on: bool,
+    /// Parts of its logs' course that showed it, of stable and of the canary.
+    pub parts: (u64, u64),
 }
 
 /// One arm's counts of a row.
@@ -107,10 +112,22 @@ impl Row {
             canary: ArmCells::default(),
             canary_pods: BTreeSet::new(),
             reworded: None,
+            goes_on: false,
+            parts: (0, 0),
         }
     }
 
-    fn add(&mut self, arm: Arm, pod: &str, template: &Template, parts: Option<u64>) {
+    fn add(&mut self, arm: Arm, log: &LogProfile, template: &Template, by_parts: bool) {
+        let (pod, course) = (log.pod.as_str(), &log.profile.course);
+        let own_parts = course.parts(template.spread);
+        let parts = by_parts.then_some(own_parts);
+        match arm {
+            Arm::Stable => self.parts.0 += own_parts,
+            Arm::Canary => {
+                self.parts.1 += own_parts;
+                self.goes_on |= course.goes_on(template.spread);
+            }
+        }
         let cells = match arm {
             Arm::Stable => &mut self.stable,
             Arm::Canary => &mut self.canary,
@@ -146,6 +163,11 @@ impl Row {
     fn join(&mut self, other: Self) {
         self.stable.join(&other.stable);
         self.canary.join(&other.canary);
+        self.goes_on |= other.goes_on;
+        self.parts = (
+            self.parts.0.max(other.parts.0),
+            self.parts.1.max(other.parts.1),
+        );
         self.regular = both(self.regular, other.regular);
         self.canary_pods.extend(other.canary_pods);
         self.first_ms = [self.first_ms, other.first_ms].into_iter().flatten().min();
@@ -278,7 +300,6 @@ fn all_rows(evidence: &Evidence) -> Vec<Row> {
     ] {
         for log in logs_in_order(logs) {
             for template in &log.profile.templates {
-                let parts = by_parts.then(|| log.profile.course.parts(template.spread));
                 let key = (
                     template.text.as_str(),
                     template.exception.as_str(),
@@ -290,7 +311,7 @@ fn all_rows(evidence: &Evidence) -> Vec<Row> {
                 );
                 rows.entry(key)
                     .or_insert_with(|| Row::new(template))
-                    .add(arm, &log.pod, template, parts);
+                    .add(arm, log, template, by_parts);
             }
         }
     }
@@ -310,31 +331,29 @@ fn join_like(rows: Vec<Row>) -> Vec<Row> {
         groups.entry(key).or_default().push(row);
     }
     let mut joined = Vec::new();
-    for (_, group) in groups {
-        // The more general texts first: they take the others in.
-        let mut group = group;
+    for (_, mut group) in groups {
+        // In canonical order, the more general texts first.
         group.sort_by(|a, b| {
             (std::cmp::Reverse(variables(&a.text)), &a.text)
                 .cmp(&(std::cmp::Reverse(variables(&b.text)), &b.text))
         });
-        let first = joined.len();
-        let mut marks: Vec<Marks> = Vec::new();
-        for row in group {
-            let error = row.level >= Level::Error || row.crash.is_some();
-            let own_marks = likeness::marks(&row.text);
-            let found = (0..marks.len())
-                .rev()
-                .take(MAX_PAIRED_ROWS)
-                .find(|index| likeness::is_like(&marks[*index], &own_marks, error));
-            if let Some(index) = found {
-                let own: &mut Row = &mut joined[first + index];
-                own.text = likeness::merged(&own.text, &row.text);
-                marks[index] = likeness::marks(&own.text);
-                own.join(row);
-            } else {
-                marks.push(own_marks);
-                joined.push(row);
+        let error = group
+            .first()
+            .is_some_and(|row| row.level >= Level::Error || row.crash.is_some());
+        let marks: Vec<Marks> = group.iter().map(|row| likeness::marks(&row.text)).collect();
+        let mut rows: Vec<Option<Row>> = group.into_iter().map(Some).collect();
+        let mut sets = cluster::groups(&marks, error);
+        sets.sort_unstable();
+        for set in sets {
+            let mut rows = set.into_iter().filter_map(|index| rows[index].take());
+            let Some(mut first) = rows.next() else {
+                continue;
+            };
+            for row in rows {
+                first.text = likeness::merged(&first.text, &row.text);
+                first.join(row);
             }
+            joined.push(first);
         }
     }
     joined

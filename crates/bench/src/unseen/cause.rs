@@ -131,6 +131,7 @@ impl Cause {
             Self::Renamed => talks && system.levels.contains(&"WARN"),
             Self::ServerErrors | Self::Partial | Self::Auth => serves,
             Self::Latency => system.is_timed(),
+            Self::WorkLost => talks && system.words.work.len() > 1,
             Self::ErrorRate => talks || serves,
             _ => talks,
         }

@@ -106,7 +106,7 @@ pub static SYSTEMS: &[System] = &[
         .serving(r#"~ip~ - frank [%d/%b/%Y:%H:%M:%S -0700] "~method~ ~path~ HTTP/1.0" ~status~ ~bytes~"#),
     system("nginx error", Native, &words::PROXY, SYSLOG, "%Y/%m/%d %H:%M:%S [~level~] 29#29: *~n~ ~text~"),
     system("apache error", Native, &words::PROXY, SYSLOG, "[%a %b %d %H:%M:%S.%f %Y] [core:~level~] [pid ~few~11:tid 1400~n~] [client ~ip~:~port~] ~text~"),
-    system("haproxy", Native, &words::PROXY, SYSLOG, "<13~few~>%b %e %H:%M:%S haproxy[8]: [~level~] ~text~")
+    system("haproxy", Native, &words::PROXY, ["<135>", "<134>", "<132>", "<131>", "<130>"], "~level~%b %e %H:%M:%S haproxy[8]: ~text~")
         .serving(r#"<134>%b %e %H:%M:%S haproxy[8]: ~ip~:~port~ [%d/%b/%Y:%H:%M:%S.%L] fe_main be_app/app1 0/0/1/~ms0~/~ms0~ ~status~ ~bytes~ - - ---- 12/12/3/1/0 0/0 "~method~ ~path~ HTTP/1.1""#),
     system("envoy access", Native, &words::PROXY, LOWER, "[%Y-%m-%d %H:%M:%S.%L][~few~][~level~][upstream] [source/common/upstream/x.cc:~few~1] ~text~")
         .serving(r#"[%Y-%m-%dT%H:%M:%S.%LZ] "~method~ ~path~ HTTP/2" ~status~ - 0 ~bytes~ ~ms0~ ~ms0~ "-" "~agent~" "~uuid~" "shop.local" "10.42.0.7:8080""#),

@@ -2,6 +2,7 @@
 //! something differs, not that it matters.
 
 use crate::judgement::{Gate, GateKind};
+use crate::novel::is_tested;
 use crate::policy::Policy;
 use crate::slow;
 use crate::strata::{Measure, Strata};
@@ -141,9 +142,10 @@ fn silence(strata: &Strata, rows: &[Row], policy: &Policy) -> Effect {
 
 /// Failures of templates that stable never shows, in complete buckets.
 fn new_failures(strata: &Strata, rows: &[Row]) -> (u64, u64) {
+    let exposure = strata.exposures().1;
     let canary = rows
         .iter()
-        .filter(|row| row.is_failure() && row.stable.is_empty())
+        .filter(|row| row.stable.is_empty() && is_tested(row, exposure, strata.complete))
         .flat_map(|row| &row.canary.cells)
         .filter(|(bucket, _)| strata.buckets.contains_key(bucket))
         .map(|(_, (count, _))| count)
