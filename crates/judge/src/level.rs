@@ -190,11 +190,21 @@ fn of_logrus(chunk: &[u8]) -> Option<Level> {
     }
 }
 
-/// A time, then a lower-case level that is the whole second column, as zap's
-/// console writes them.
+/// A time, then a level in small letters that is the whole column, as zap's
+/// console writes them, or as Windows does.
 fn lower_case_column(chunk: &[u8], before: &[u8]) -> Option<Level> {
     let known: &[&[u8]] = &[
-        b"debug", b"info", b"warn", b"error", b"fatal", b"panic", b"dpanic",
+        b"debug",
+        b"info",
+        b"warn",
+        b"warning",
+        b"error",
+        b"fatal",
+        b"panic",
+        b"dpanic",
+        b"Information",
+        b"Warning",
+        b"Error",
     ];
     let after_time = before.len() >= 8 && before.iter().any(u8::is_ascii_digit);
     if after_time && known.contains(&chunk) {
@@ -454,6 +464,10 @@ mod tests {
         ), // Envoy
         ("crit: Microsoft.AspNetCore.Server[13]", Some(Fatal)),
         ("error: text", Some(Error)),
+        (
+            "2026-01-02 03:04:05, Warning                  CBS    text",
+            Some(Warn),
+        ), // Windows
         ("an error occurred", None),
         ("No ERROR_FOR_DIVISION_BY_ZERO set", None),
         ("plain text", None),

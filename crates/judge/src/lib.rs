@@ -52,11 +52,13 @@ mod slow;
 mod stamps;
 mod start;
 mod status;
+mod stopped;
 mod strata;
 mod table;
 pub mod templates;
 pub mod timeline;
 mod trace;
+mod unfit;
 mod vetoes;
 
 pub use carried::MAX_CARRIED_BYTES;

@@ -416,6 +416,8 @@ fn json_template(line: &str, text: &mut String) {
     if !level_word.is_empty() {
         text.insert_str(0, &format!("{level_word} "));
     }
+    // In what order a library writes them says nothing.
+    keys.sort_unstable();
     text.push_str(" {");
     text.push_str(&keys.join(" "));
     text.push('}');

@@ -14,7 +14,7 @@ use crate::latency;
 pub use crate::latency::Durations;
 use crate::level::Level;
 use crate::miner::{Found, Miner};
-use crate::signs::Crash;
+use crate::signs::{self, Crash};
 use crate::stamps::{self, JsonTime};
 use crate::start::Start;
 use crate::timeline::{History, Places, Slice};
@@ -53,6 +53,9 @@ pub struct Profile {
     /// Whether the last event is an uncaught exception (a traceback that no
     /// logger wrote): with it the process ended, if it ended.
     pub ends_in_traceback: bool,
+    /// Whether an uncaught exception was followed by a process's start.
+    #[serde(default)]
+    pub restarted_after_traceback: bool,
     /// Counts over all templates, one for each bucket that has any, in order.
     pub tallies: Vec<Tally>,
     /// The templates, in canonical order.
@@ -138,6 +141,10 @@ impl Template {
     }
 }
 
+/// Events after an uncaught exception among which the next process's start is
+/// looked for.
+const RESTART_EVENTS: u8 = 4;
+
 /// Reads one log, piece by piece, in bounded memory.
 #[derive(Debug)]
 pub struct Profiler {
@@ -196,6 +203,9 @@ struct Reader {
     server_error_episode: Episode,
     failure_episode: Episode,
     start: Start,
+    /// Events to come in which a process's start shows that the one before it
+    /// died of what nobody caught.
+    may_restart: u8,
     /// The slice of the course that is being read, and its last event.
     slice: u32,
     slice_ends_with: u64,
@@ -216,6 +226,7 @@ impl Reader {
             server_error_episode: Episode::default(),
             failure_episode: Episode::default(),
             start: Start::default(),
+            may_restart: 0,
             slice: 0,
             slice_ends_with: 0,
             places: Places::default(),
@@ -251,6 +262,10 @@ impl Reader {
             self.trace.first_line(text);
         } else {
             self.trace.clear();
+        }
+        if self.may_restart > 0 {
+            self.may_restart -= 1;
+            self.profile.restarted_after_traceback |= signs::starts(&String::from_utf8_lossy(text));
         }
         let request = kind.traffic == Traffic::Request;
         self.open = Some(Open {
@@ -325,6 +340,9 @@ impl Reader {
         }
         self.add_to_course(open.template, kind);
         self.profile.ends_in_traceback = kind.crash == Some(Crash::Traceback);
+        if self.profile.ends_in_traceback {
+            self.may_restart = RESTART_EVENTS;
+        }
         self.add_to_history(open.ms, kind);
         if let Some(bin) = open.duration {
             self.durations(bucket).add(bin);

@@ -117,6 +117,20 @@ pub(crate) fn crash(line: &str, errors: bool) -> Option<Crash> {
     is_uncaught_in_ruby(start).then_some(Crash::Traceback)
 }
 
+/// Whether a line says that a process is starting.
+pub(crate) fn starts(line: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "starting",
+        "started",
+        "booting",
+        "initializ",
+        "listening",
+        "version",
+    ];
+    let lower = line.to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// `/app/src/main.js:61`, a line that Node writes above the source that threw
 /// what nobody caught.
 fn is_uncaught_in_node(line: &str) -> bool {
@@ -243,11 +257,28 @@ const WARNED: &[&str] = &[
     "timeout",
 ];
 
+/// What data are checked by, and how it is said that they do not pass.
+const SUMS: [&str; 5] = ["checksum", "crc", "digest", "hash", "signature"];
+const NOT_PASSED: [&str; 6] = [
+    "differ",
+    "not match",
+    "wrong",
+    "bad",
+    "invalid",
+    "but expected",
+];
+
+/// Whether a line says that a checksum is not what it should be.
+fn is_wrong_sum(lower: &str) -> bool {
+    SUMS.iter().any(|sum| has_word(lower, sum))
+        && NOT_PASSED.iter().any(|word| lower.contains(word))
+}
+
 static BROKEN_HINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .kind(Some(AhoCorasickKind::DFA))
-        .build(BROKEN.iter().chain(WARNED))
+        .build(BROKEN.iter().chain(WARNED).chain(&SUMS))
         .ok()
 });
 
@@ -260,7 +291,8 @@ pub(crate) fn hides_failure(line: &str, warns: bool) -> bool {
         .is_none_or(|finder| finder.is_match(line));
     if may_be {
         let lower = line.to_ascii_lowercase();
-        if BROKEN.iter().any(|word| has_word(&lower, word))
+        if is_wrong_sum(&lower)
+            || BROKEN.iter().any(|word| has_word(&lower, word))
             || warns && WARNED.iter().any(|word| has_word(&lower, word))
         {
             return true;
@@ -515,6 +547,8 @@ mod tests {
             "Post \"http://a\": context deadline exceeded",
             "checksum mismatch for order 7",
             "row 9 is corrupt",
+            "block 7: checksum 12ab differs from 99ff",
+            "page verification: calculated checksum 7 but expected 9",
         ] {
             assert!(hides_failure(line, false), "{line}");
         }

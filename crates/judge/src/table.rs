@@ -14,12 +14,19 @@ use crate::likeness::{self, Marks};
 use crate::policy::Policy;
 use crate::profile::{Profile, Template};
 use crate::signs::Crash;
+use crate::stopped::Seen;
 
 /// Rows compared for rewording at most, of each side: the comparison is of
 /// every vanished row with every new one.
 const MAX_PAIRED_ROWS: usize = 256;
 /// Share of words that a reworded message keeps, at least.
 const MIN_REWORDED: f64 = 0.5;
+/// The same where the new message is said as often as the old one was.
+const MIN_REWORDED_AS_FREQUENT: f64 = 0.3;
+/// Events of either from which how often they come says something.
+const MIN_FREQUENT: u64 = 30;
+/// How far from each other the two may be, as a factor.
+const MAX_FREQUENCY_RATIO: f64 = 1.25;
 /// The same at FATAL: a new fatal text must not hide behind an old one.
 const MIN_REWORDED_FATAL: f64 = 0.8;
 
@@ -46,6 +53,9 @@ pub(crate) struct Row {
     pub canary_pods: BTreeSet<String>,
     /// What it said before, when it was reworded.
     pub reworded: Option<String>,
+    /// When each arm said it.
+    pub stable_seen: Seen,
+    pub canary_seen: Seen,
     /// Seen over the course of one of the canary's logs.
     pub goes_on: bool,
     /// Parts of its logs' course that showed it, of stable and of the canary.
@@ -112,6 +122,8 @@ impl Row {
             canary: ArmCells::default(),
             canary_pods: BTreeSet::new(),
             reworded: None,
+            stable_seen: Seen::default(),
+            canary_seen: Seen::default(),
             goes_on: false,
             parts: (0, 0),
         }
@@ -122,8 +134,12 @@ impl Row {
         let own_parts = course.parts(template.spread);
         let parts = by_parts.then_some(own_parts);
         match arm {
-            Arm::Stable => self.parts.0 += own_parts,
+            Arm::Stable => {
+                self.parts.0 += own_parts;
+                self.stable_seen.join(template.first_ms, template.last_ms);
+            }
             Arm::Canary => {
+                self.canary_seen.join(template.first_ms, template.last_ms);
                 self.parts.1 += own_parts;
                 self.goes_on |= course.goes_on(template.spread);
             }
@@ -163,6 +179,12 @@ impl Row {
     fn join(&mut self, other: Self) {
         self.stable.join(&other.stable);
         self.canary.join(&other.canary);
+        for (own, others) in [
+            (&mut self.stable_seen, other.stable_seen),
+            (&mut self.canary_seen, other.canary_seen),
+        ] {
+            own.join(others.first_ms, others.last_ms);
+        }
         self.goes_on |= other.goes_on;
         self.parts = (
             self.parts.0.max(other.parts.0),
@@ -385,6 +407,7 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
         with_words(indices(Row::is_stables_only)),
         with_words(indices(Row::is_canarys_only)),
     );
+    let traffic = traffic_ratio(&rows);
     let mut pairs = Vec::new();
     for (old, old_words) in &vanished {
         for (now, new_words) in &new {
@@ -394,6 +417,8 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
             }
             let least = if a.level == Level::Fatal {
                 MIN_REWORDED_FATAL
+            } else if is_as_frequent(a, b, traffic) {
+                MIN_REWORDED_AS_FREQUENT
             } else {
                 MIN_REWORDED
             };
@@ -429,6 +454,33 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
         paired.push(row);
     }
     paired
+}
+
+/// How many events the canary has for each of stable's, of what both say; 0 for
+/// none.
+fn traffic_ratio(rows: &[Row]) -> f64 {
+    let shared = rows
+        .iter()
+        .filter(|row| !row.stable.is_empty() && !row.canary.is_empty());
+    let (stable, canary) = shared.fold((0, 0), |(stable, canary), row| {
+        (stable + row.stable.total(), canary + row.canary.total())
+    });
+    if stable == 0 {
+        0.0
+    } else {
+        canary as f64 / stable as f64
+    }
+}
+
+/// Whether an INFO message of stable and one of the canary are said equally
+/// often.
+fn is_as_frequent(old: &Row, now: &Row, traffic: f64) -> bool {
+    let (stable, canary) = (old.stable.total(), now.canary.total());
+    let ratio = canary as f64 / (stable as f64 * traffic);
+    old.level == Level::Info
+        && !old.suspect
+        && stable.min(canary) >= MIN_FREQUENT
+        && (1.0 / MAX_FREQUENCY_RATIO..=MAX_FREQUENCY_RATIO).contains(&ratio)
 }
 
 /// Whether two texts share as many words as a message keeps when it is

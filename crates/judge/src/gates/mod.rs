@@ -20,6 +20,7 @@ use crate::evidence::{Evidence, Window};
 use crate::judgement::{Carried, ExposureUnit, Gate, GateKind};
 use crate::novel::{novel_failures, row_hash};
 use crate::policy::Policy;
+use crate::stopped::work_stopped;
 use crate::strata::{Measure, Strata, Stratum};
 use crate::table::Row;
 
@@ -85,6 +86,14 @@ pub(crate) fn run(evidence: &Evidence, strata: &Strata, rows: &[Row], policy: &P
             effect::gate(*kind, log_e, strata, rows, policy)
         })
         .collect();
+    if work_stopped(evidence, rows) {
+        for gate in gates
+            .iter_mut()
+            .filter(|gate| gate.kind == GateKind::Silence)
+        {
+            gate.holds = !gate.fired;
+        }
+    }
     let (gate, vanished) = vanished::gate(strata, rows, policy);
     gates.push(gate);
     let metrics = Metrics::new(evidence, policy);

@@ -18,6 +18,9 @@ use crate::table::{self, Row};
 
 /// Places for templates; the most frequent of stable take them.
 const PLACES: usize = 128;
+/// Events of a part of a log that count as independent, where a log is counted
+/// by parts: what is said all the time is not one occasion a part.
+const EVENTS_OF_A_PART: f64 = 4.0;
 /// Events of stable below which a template is not looked at.
 const MIN_STABLE: u64 = 5;
 
@@ -148,6 +151,16 @@ fn is_candidate(row: &Row) -> bool {
 /// thing many times.
 fn log_e(strata: &Strata, row: &Row) -> f64 {
     let mut mixture = Mixture::default();
+    if strata.by_parts {
+        let (stable_exposure, canary_exposure) = strata.exposures();
+        let share = canary_exposure / (canary_exposure + stable_exposure);
+        let (stable, canary) = (row.stable.total() as f64, row.canary.total() as f64);
+        let expected = stable * share / (1.0 - share);
+        let parts = strata.parts.1 as f64 * row.parts.0 as f64 / strata.parts.0.max(1) as f64;
+        let dispersion = (expected / (EVENTS_OF_A_PART * parts.max(1.0))).max(1.0);
+        mixture.add(stable / dispersion, canary / dispersion, 1.0 - share);
+        return mixture.log_e();
+    }
     for (bucket, stratum) in &strata.buckets {
         let episodes = |cells: &table::ArmCells| {
             cells
