@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::clock;
-use crate::{json, level};
+use crate::{head, json, level};
 
 /// Longest line that is looked at, in bytes: stack frames and JSON events fit,
 /// and what follows in longer lines (dumps of request bodies) tells nothing
@@ -44,6 +44,10 @@ pub(crate) struct Framer {
     runtime_timestamps: bool,
     /// Whether nothing but the newline is taken off.
     raw: bool,
+    /// The first line of an event whose text comes on the next; empty without
+    /// one.
+    head: Vec<u8>,
+    head_ms: Option<i64>,
 }
 
 /// The parts of one long line that have come so far.
@@ -98,6 +102,7 @@ impl Framer {
         for index in 0..self.parts.len() {
             self.end_part(index, sink);
         }
+        self.end_head(sink);
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -252,10 +257,44 @@ impl Framer {
         if text.len() > MAX_LINE_BYTES {
             self.cut_lines += 1;
         }
+        let text = &text[..text.len().min(MAX_LINE_BYTES)];
+        if !self.head.is_empty() && self.join_head(text, sink) {
+            return;
+        }
+        if !self.raw && head::is_head(text) {
+            self.head.extend_from_slice(text);
+            self.head_ms = ms;
+            return;
+        }
+        sink(Line { ms, text });
+    }
+
+    /// Gives the first line of an event with what follows it, if that is its
+    /// text; else by itself.
+    #[cold]
+    fn join_head(&mut self, text: &[u8], sink: &mut impl FnMut(Line<'_>)) -> bool {
+        if !head::is_text_of(&self.head, text) {
+            self.end_head(sink);
+            return false;
+        }
+        self.head.push(b' ');
+        self.head.extend_from_slice(text.trim_ascii_start());
+        self.head.truncate(MAX_LINE_BYTES);
+        self.end_head(sink);
+        true
+    }
+
+    fn end_head(&mut self, sink: &mut impl FnMut(Line<'_>)) {
+        if self.head.is_empty() {
+            return;
+        }
+        let mut head = std::mem::take(&mut self.head);
         sink(Line {
-            ms,
-            text: &text[..text.len().min(MAX_LINE_BYTES)],
+            ms: self.head_ms.take(),
+            text: &head,
         });
+        head.clear();
+        self.head = head;
     }
 }
 
@@ -385,6 +424,16 @@ mod tests {
                 "    at c.e.App (App.java:1)",
                 Some(1500),
             ),
+            (
+                "info: Shop.Orders[7]\r\n      order placed\r\n",
+                "info: Shop.Orders[7] order placed",
+                None,
+            ),
+            (
+                "Nov 25, 2026 3:00:00 PM com.acme.X run\nINFO: hello\n",
+                "Nov 25, 2026 3:00:00 PM com.acme.X run INFO: hello",
+                None,
+            ),
             ("[pod/web-7f-x/app] hello\n", "hello", None),
             ("web-1  | hello\n", "hello", None),
             ("name | value\n", "name | value", None),
@@ -398,6 +447,21 @@ mod tests {
                     "{input} by {chunk}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_first_line_of_an_event_waits_only_for_its_text() {
+        for input in [
+            "info: Shop.Orders[7]\nnot indented\n",
+            "Nov 25, 2026 3:00:00 PM com.acme.X run\nno level\n",
+            "x\ninfo: Shop.Orders[7]\n",
+        ] {
+            let texts: Vec<String> = lines(input.as_bytes(), false, 4)
+                .into_iter()
+                .map(|line| line.1)
+                .collect();
+            assert_eq!(texts.join("\n") + "\n", input);
         }
     }
 

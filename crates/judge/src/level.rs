@@ -37,6 +37,13 @@ pub(crate) fn stated(line: &[u8]) -> Option<Level> {
     if let Some(level) = of_klog(line).or_else(|| of_syslog_priority(line)) {
         return Some(level);
     }
+    // `=ERROR REPORT==== …` (Erlang).
+    if line.first() == Some(&b'=')
+        && let Some(level) = word_after(&line[1..]).and_then(of_word)
+        && memchr::memmem::find(line, b" REPORT==== ").is_some()
+    {
+        return Some(level);
+    }
     let redis = is_redis(line);
     let mut before: [&[u8]; 2] = [b"", b""];
     let chunks = line
@@ -468,6 +475,10 @@ mod tests {
             "2026-01-02 03:04:05, Warning                  CBS    text",
             Some(Warn),
         ), // Windows
+        (
+            "=WARNING REPORT==== 25-Nov-2026::15:00:00.1 === text",
+            Some(Warn),
+        ), // Erlang
         ("an error occurred", None),
         ("No ERROR_FOR_DIVISION_BY_ZERO set", None),
         ("plain text", None),

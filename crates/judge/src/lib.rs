@@ -32,6 +32,7 @@ mod exceptions;
 mod findings;
 mod frame;
 mod gates;
+mod head;
 mod json;
 pub mod judgement;
 mod kind;

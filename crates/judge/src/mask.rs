@@ -25,34 +25,35 @@ pub(crate) fn is_message_key(key: &[u8]) -> bool {
 
 /// Keys whose values distinguish events besides the message.
 pub(crate) fn is_telling_key(key: &[u8]) -> bool {
-    key_is(
-        key,
-        &[
-            "error",
-            "err",
-            "exception",
-            "logger",
-            "logger_name",
-            "@x",
-            "path",
-            "uri",
-            "url",
-            "method",
-            "http_method",
-            "request",
-            "user_agent",
-            "userAgent",
-            "http_user_agent",
-            "user-agent",
-            "ua",
-            "exc_info",
-            "stack_trace",
-            "stack",
-            "kind",
-            "type",
-            "reason",
-        ],
-    )
+    is_request_key(key)
+        || key_is(
+            key,
+            &[
+                "error",
+                "err",
+                "exception",
+                "logger",
+                "logger_name",
+                "@x",
+                "path",
+                "uri",
+                "url",
+                "method",
+                "http_method",
+                "request",
+                "user_agent",
+                "userAgent",
+                "http_user_agent",
+                "user-agent",
+                "ua",
+                "exc_info",
+                "stack_trace",
+                "stack",
+                "kind",
+                "type",
+                "reason",
+            ],
+        )
 }
 
 /// Keys within a nested object whose values tell requests apart.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::eprocess::{Mixture, log_mean};
 use crate::level::Level;
 use crate::strata::Strata;
 use crate::table::{ArmCells, Row};
@@ -68,6 +69,43 @@ pub(crate) fn novel_failures(
         }
     }
     novel
+}
+
+/// Failures that are looked at each for itself, the most frequent of the canary.
+const PLACES: usize = 16;
+
+/// Logarithm of the e-value of "one failure is the canary's alone", in logs that
+/// are complete: the mean of the failures' own e-values over a fixed number of
+/// places, the empty ones holding their stake. Over one bucket nothing says what
+/// came first, so that [`novel_failures`] must count each of stable's failures
+/// against it.
+pub(crate) fn alone(strata: &Strata, rows: &[Row]) -> f64 {
+    let (stable_exposure, canary_exposure) = strata.exposures();
+    let share = canary_exposure / (canary_exposure + stable_exposure);
+    let mut logs: Vec<f64> = rows
+        .iter()
+        .filter(|row| is_tested(row, canary_exposure, true) && row.canary.total() > 0)
+        .map(|row| {
+            let mut mixture = Mixture::default();
+            mixture.add(
+                row.canary.episodes() as f64,
+                row.stable.episodes() as f64,
+                share,
+            );
+            mixture.log_e()
+        })
+        .collect();
+    logs.sort_by(|a, b| b.total_cmp(a));
+    logs.truncate(PLACES);
+    let empty = (PLACES - logs.len()) as f64 / PLACES as f64;
+    let place = 1.0 / PLACES as f64;
+    let places = logs.into_iter().map(|log_e| (log_e, place));
+    log_mean(
+        places
+            .chain(std::iter::once((0.0, empty)))
+            .collect::<Vec<_>>()
+            .into_iter(),
+    )
 }
 
 /// Share of the canary's exposure from which what reports a failure below ERROR

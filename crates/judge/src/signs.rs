@@ -86,6 +86,7 @@ const AT_START: &[(&str, Crash)] = &[
     ("Crash dump is being written to: ", Crash::Panic),
     ("Kernel pid terminated ", Crash::Panic),
     ("{\"Kernel pid terminated\"", Crash::Panic),
+    ("PHP Fatal error:  Uncaught ", Crash::Traceback),
     ("Traceback (most recent call last)", Crash::Traceback),
 ];
 
@@ -274,6 +275,9 @@ fn is_wrong_sum(lower: &str) -> bool {
         && NOT_PASSED.iter().any(|word| lower.contains(word))
 }
 
+/// Those that do so at INFO as well.
+const INFORMED: &[&str] = &["failed", "failure", "could not", "unable to", "invalid"];
+
 static BROKEN_HINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
@@ -292,6 +296,7 @@ pub(crate) fn hides_failure(line: &str, warns: bool) -> bool {
     if may_be {
         let lower = line.to_ascii_lowercase();
         if is_wrong_sum(&lower)
+            || !warns && INFORMED.iter().any(|word| has_word(&lower, word))
             || BROKEN.iter().any(|word| has_word(&lower, word))
             || warns && WARNED.iter().any(|word| has_word(&lower, word))
         {
@@ -553,7 +558,7 @@ mod tests {
             assert!(hides_failure(line, false), "{line}");
         }
         for line in [
-            "call failed, retrying",
+            "call refused, retrying",
             "token rejected",
             "upstream unavailable",
         ] {

@@ -397,10 +397,11 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
             .take(MAX_PAIRED_ROWS)
             .collect()
     };
+    let frame = frame_of(&rows);
     let with_words = |indices: Vec<usize>| -> Vec<(usize, Vec<String>)> {
         indices
             .into_iter()
-            .map(|index| (index, words(&rows[index].text)))
+            .map(|index| (index, words(&rows[index].text, &frame)))
             .collect()
     };
     let (vanished, new) = (
@@ -483,19 +484,41 @@ fn is_as_frequent(old: &Row, now: &Row, traffic: f64) -> bool {
         && (1.0 / MAX_FREQUENCY_RATIO..=MAX_FREQUENCY_RATIO).contains(&ratio)
 }
 
-/// Whether two texts share as many words as a message keeps when it is
-/// reworded.
-pub(crate) fn are_alike(a: &str, b: &str) -> bool {
-    shared_words(&words(a), &words(b)) >= MIN_REWORDED
+/// Whether two texts, by their words, share as many as a message keeps when it
+/// is reworded.
+pub(crate) fn are_alike(a: &[String], b: &[String]) -> bool {
+    shared_words(a, b) >= MIN_REWORDED
 }
 
-/// The words of a text, in order: no level, no variable, no single letter.
-fn words(text: &str) -> Vec<String> {
+/// Rows below which nothing can be said of what most have.
+const MIN_FRAMED: usize = 8;
+
+/// The words that most rows have: a logger's frame, keys of fields, a host.
+pub(crate) fn frame_of(rows: &[Row]) -> BTreeSet<String> {
+    let mut of: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rows {
+        let mut words = words(&row.text, &BTreeSet::new());
+        words.dedup();
+        for word in words {
+            *of.entry(word).or_default() += 1;
+        }
+    }
+    let most = rows.len().max(MIN_FRAMED) / 2;
+    of.into_iter()
+        .filter(|(_, count)| *count > most)
+        .map(|(word, _)| word)
+        .collect()
+}
+
+/// The words of a text, in order: no level, no variable, no single letter, and
+/// not those of the frame.
+pub(crate) fn words(text: &str, frame: &BTreeSet<String>) -> Vec<String> {
     let mut words: Vec<String> = text
         .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
         .filter(|word| word.len() > 1 && word.chars().any(char::is_alphabetic))
         .filter(|word| crate::level::stated(word.as_bytes()).is_none())
         .map(str::to_ascii_lowercase)
+        .filter(|word| !frame.contains(word))
         .collect();
     words.sort_unstable();
     words

@@ -18,7 +18,7 @@ use crate::carried::{CARRIED_GATES, State};
 use crate::eprocess::{Mixture, log_mean};
 use crate::evidence::{Evidence, Window};
 use crate::judgement::{Carried, ExposureUnit, Gate, GateKind};
-use crate::novel::{novel_failures, row_hash};
+use crate::novel::{alone, novel_failures, row_hash};
 use crate::policy::Policy;
 use crate::stopped::work_stopped;
 use crate::strata::{Measure, Strata, Stratum};
@@ -82,7 +82,11 @@ pub(crate) fn run(evidence: &Evidence, strata: &Strata, rows: &[Row], policy: &P
         .zip(present.iter().zip(&continued))
         .map(|(kind, (present, continued))| {
             // The mean of two e-processes is one.
-            let log_e = log_mean([(present.log_e(), 0.5), (continued.log_e(), 0.5)].into_iter());
+            let mut log_e =
+                log_mean([(present.log_e(), 0.5), (continued.log_e(), 0.5)].into_iter());
+            if *kind == GateKind::NewErrors && strata.complete {
+                log_e = log_mean([(log_e, 0.5), (alone(strata, rows), 0.5)].into_iter());
+            }
             effect::gate(*kind, log_e, strata, rows, policy)
         })
         .collect();

@@ -9,6 +9,7 @@
 //! applications", Ann. Stat. 49, 2021), and templates may join at any time.
 
 use crate::access::Traffic;
+use crate::dispersion::ASSUMED;
 use crate::eprocess::{Mixture, log_mean};
 use crate::judgement::{ExposureUnit, Gate, GateKind};
 use crate::level::Level;
@@ -101,11 +102,15 @@ pub(super) fn still_talks(rows: &[Row]) -> bool {
 /// a few different words in one place ("paid by card", "paid by voucher") is
 /// several templates.
 fn statements(rows: &[Row], vanished: &[usize]) -> u64 {
-    let mut statements: Vec<&str> = Vec::new();
+    let frame = table::frame_of(rows);
+    let mut statements: Vec<Vec<String>> = Vec::new();
     for index in vanished {
-        let text = rows[*index].text.as_str();
-        if !statements.iter().any(|other| table::are_alike(other, text)) {
-            statements.push(text);
+        let words = table::words(&rows[*index].text, &frame);
+        if !statements
+            .iter()
+            .any(|other| table::are_alike(other, &words))
+        {
+            statements.push(words);
         }
     }
     statements.len() as u64
@@ -151,13 +156,17 @@ fn is_candidate(row: &Row) -> bool {
 /// thing many times.
 fn log_e(strata: &Strata, row: &Row) -> f64 {
     let mut mixture = Mixture::default();
-    if strata.by_parts {
+    if strata.complete {
         let (stable_exposure, canary_exposure) = strata.exposures();
         let share = canary_exposure / (canary_exposure + stable_exposure);
         let (stable, canary) = (row.stable.total() as f64, row.canary.total() as f64);
-        let expected = stable * share / (1.0 - share);
-        let parts = strata.parts.1 as f64 * row.parts.0 as f64 / strata.parts.0.max(1) as f64;
-        let dispersion = (expected / (EVENTS_OF_A_PART * parts.max(1.0))).max(1.0);
+        let dispersion = if strata.by_parts {
+            let expected = stable * share / (1.0 - share);
+            let parts = strata.parts.1 as f64 * row.parts.0 as f64 / strata.parts.0.max(1) as f64;
+            (expected / (EVENTS_OF_A_PART * parts.max(1.0))).max(1.0)
+        } else {
+            ASSUMED
+        };
         mixture.add(stable / dispersion, canary / dispersion, 1.0 - share);
         return mixture.log_e();
     }
