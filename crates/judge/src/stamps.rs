@@ -23,7 +23,15 @@ pub(crate) fn stated(text: &[u8]) -> Option<i64> {
     match *text.first()? {
         b'[' => bracketed(&text[1..]).or_else(|| behind(text)),
         b'<' => behind_priority(text).or_else(|| behind(text)),
-        b'0'..=b'9' => at_digit(text).or_else(|| behind(text)),
+        b'0'..=b'9' => at_digit(text)
+            .or_else(|| epoch(text))
+            .or_else(|| behind(text)),
+        b't' => {
+            let value = text
+                .strip_prefix(b"ts=")
+                .or_else(|| text.strip_prefix(b"time="));
+            value.and_then(epoch).or_else(|| behind(text))
+        }
         b'A'..=b'Z' => clock::leading_syslog(text)
             .or_else(|| klog(text))
             .or_else(|| at_month(text))
@@ -100,7 +108,7 @@ fn at_digit(text: &[u8]) -> Option<i64> {
             )?;
             Some(days * DAY_MS + clock_of(text.get(13..)?)?)
         }
-        _ => epoch(text),
+        _ => None,
     }
 }
 
@@ -189,7 +197,8 @@ fn clock_of(text: &[u8]) -> Option<i64> {
 }
 
 /// Seconds since the epoch, with a fraction or as milli-, micro- or
-/// nanoseconds.
+/// nanoseconds. Any long number looks like it, so it is read only where a line
+/// begins or a key says so.
 fn epoch(text: &[u8]) -> Option<i64> {
     let len = text
         .iter()
@@ -346,6 +355,7 @@ mod tests {
             ("<30>1 2026-11-25T15:00:00Z host app 1 - - x", 0),
             ("1795618800.123 info x", 123),
             ("1795618800123 info x", 123),
+            ("ts=1795618800.123 level=info msg=x", 123),
             ("I20261125 15:00:00.123456 77 a.cc:1] x", 123),
         ];
         for (line, ms) in cases {
@@ -402,6 +412,7 @@ mod tests {
             "99:99:99 x",
             "12345678901 x",
             "user 7 of 12 did 3",
+            "got message 1795618800123456 from queue",
             "I like 12 things",
             "é [é] 11-é",
             "(1)",

@@ -22,7 +22,7 @@ const MAX_PAIRED_ROWS: usize = 256;
 /// Share of words that a reworded message keeps, at least.
 const MIN_REWORDED: f64 = 0.5;
 /// The same where the new message is said as often as the old one was.
-const MIN_REWORDED_AS_FREQUENT: f64 = 0.3;
+const MIN_REWORDED_AS_FREQUENT: f64 = 0.15;
 /// Events of either from which how often they come says something.
 const MIN_FREQUENT: u64 = 30;
 /// How far from each other the two may be, as a factor.

@@ -14,6 +14,10 @@ const MIN_COUNT: u64 = 10;
 /// Requests of each arm below which lines for each request say nothing.
 const MIN_SERVED: u64 = 30;
 
+/// How many times worse warnings, durations and silence must be to hold a canary
+/// back: with enough traffic a test finds differences that matter to nobody.
+const HOLD_RATIO: f64 = 1.25;
+
 /// Rates and counts of both arms, as (stable, canary).
 struct Effect {
     rates: (f64, f64),
@@ -103,7 +107,7 @@ fn warnings(strata: &Strata, policy: &Policy) -> Effect {
     Effect {
         rates,
         counts,
-        worse: enough && rates.1 > rates.0,
+        worse: enough && rates.1 >= HOLD_RATIO * rates.0,
         large: enough
             && rates.1 >= policy.warn_min_ratio * rates.0
             && rates.1 - rates.0 >= policy.warn_min_difference,
@@ -118,7 +122,7 @@ fn duration(strata: &Strata, quantiles: (f64, f64), ratio: f64, policy: &Policy)
     Effect {
         rates: quantiles,
         counts: timed,
-        worse: enough && canary > stable,
+        worse: enough && canary >= HOLD_RATIO * stable,
         large: enough
             && canary >= ratio * stable
             && canary - stable >= policy.latency_min_difference_ms,
@@ -133,7 +137,7 @@ fn silence(strata: &Strata, rows: &[Row], policy: &Policy) -> Effect {
     Effect {
         rates,
         counts,
-        worse: enough && rates.1 < rates.0,
+        worse: enough && rates.1 * HOLD_RATIO <= rates.0,
         large: enough
             && rates.1 <= policy.silence_max_rest * rates.0
             && super::vanished::still_talks(rows),

@@ -124,7 +124,9 @@ fn fewer_kinds(strata: &Strata, rows: &[Row]) -> f64 {
     let (stable_exposure, canary_exposure) = strata.exposures();
     let share = canary_exposure / (canary_exposure + stable_exposure);
     let mut mixture = Mixture::default();
-    for row in rows.iter().filter(|row| row.level < Level::Error) {
+    // What is asked for is the clients' choice.
+    let own = |row: &&Row| row.level < Level::Error && row.traffic == Traffic::None;
+    for row in rows.iter().filter(own) {
         let (stable, canary) = (row.stable.episodes(), row.canary.episodes());
         if row.stable.is_empty() && canary > 0 {
             mixture.add(0.0, 1.0, only_stables(share, canary));

@@ -7,4 +7,5 @@ mod occasions;
 mod other_gates;
 mod properties;
 mod scene;
+mod unfamiliar;
 mod vetoes;
