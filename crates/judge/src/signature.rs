@@ -283,7 +283,9 @@ fn json_signature(line: &[u8]) -> Signature {
             for byte in level.raw() {
                 hash.add(u64::from(byte.to_ascii_lowercase()));
             }
-        } else if mask::is_message_key(key) || mask::is_telling_key(key) {
+        } else if mask::is_message_key(key)
+            || mask::is_telling_key(key) && !matches!(value, json::Value::Nested(_))
+        {
             status.note_method(raw);
             hash = hash_words(raw, hash, &mut status);
         } else if let json::Value::Nested(object) = value {
@@ -378,6 +380,25 @@ mod tests {
             ("level=info method=GET path=/x status=502 dur=250ms", 5),
             (r#"{"msg":"request","path":"/x","status":503,"ms":200}"#, 5),
             (r#"{"msg":"request","statusCode":"201"}"#, 2),
+            (
+                r#"{"httpRequest":{"requestMethod":"GET","responseSize":"503","status":200},"message":""}"#,
+                2,
+            ),
+            (
+                r#"{"req":{"method":"GET","url":"/a"},"res":{"statusCode":502}}"#,
+                5,
+            ),
+            (
+                r#"{"msg":"finished unary call","grpc.code":"Unavailable"}"#,
+                5,
+            ),
+            ("GET /a - 443 - 10.0.0.9 curl - 200 0 0 24", 2),
+            ("Sent 503 in 12ms", 5),
+            ("sent 503 bytes", 0),
+            (
+                r#"h2 app/x 0.000 0.012 0.000 502 502 34 366 "GET https://x:443/y HTTP/2.0""#,
+                5,
+            ),
             (
                 "[GIN] 2026/01/02 - 03:04:05 | 500 | 1.2ms | 10.0.0.1 | GET \"/x\"",
                 5,

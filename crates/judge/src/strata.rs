@@ -132,6 +132,7 @@ pub(crate) struct Strata {
     pub by_parts: bool,
     /// Parts of stable's and of the canary's logs.
     pub parts: (usize, usize),
+    debug_counts: bool,
 }
 
 impl Strata {
@@ -175,6 +176,7 @@ impl Strata {
             complete: !evidence.window.is_aligned(),
             by_parts,
             parts: (parts(&evidence.stable), parts(&evidence.canary)),
+            debug_counts: speaks_debug_alike(&table.rows),
         }
     }
 
@@ -182,6 +184,11 @@ impl Strata {
     /// dispersion, or counted in episodes where stable has too few to tell.
     pub(crate) fn independent(&self, counts: &Counts, measure: Measure) -> f64 {
         self.dispersion.independent(counts, measure)
+    }
+
+    /// Whether a row's events are exposure where there are no requests.
+    pub(crate) fn is_exposure(&self, row: &Row) -> bool {
+        is_exposure(row, self.debug_counts)
     }
 
     /// Exposure of an arm for the gates: what was served, and what failed

@@ -27,7 +27,7 @@ const MIN_STABLE: u64 = 5;
 
 /// The gate, and the indices of the rows that vanished.
 pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec<usize>) {
-    let (stable_exposure, canary_exposure) = strata.exposures();
+    let (stable_exposure, canary_exposure) = exposures(strata, rows);
     let mut candidates: Vec<(std::cmp::Reverse<u64>, usize)> = rows
         .iter()
         .enumerate()
@@ -43,7 +43,7 @@ pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec
     let (mut vanished, mut stable_count, mut canary_count) = (Vec::new(), 0, 0);
     for (_, index) in &candidates {
         let row = &rows[*index];
-        let log_e = log_e(strata, row);
+        let log_e = log_e(strata, row, stable_exposure, canary_exposure);
         logs.push(log_e);
         let (stable, canary) = (row.stable.total(), row.canary.total());
         let rest = canary as f64 * stable_exposure;
@@ -88,6 +88,40 @@ pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec
     };
     (gate, vanished)
 }
+
+/// Exposures of both arms. Where events are counted, what is missing in part is
+/// among them and would hide itself: it is left out.
+fn exposures(strata: &Strata, rows: &[Row]) -> (f64, f64) {
+    if !strata.by_parts {
+        return strata.exposures();
+    }
+    let mut counts: Vec<(f64, f64)> = rows
+        .iter()
+        .filter(|row| strata.is_exposure(row) && row.stable.total() >= MIN_SHARED)
+        .map(|row| (row.stable.total() as f64, row.canary.total() as f64))
+        .collect();
+    for _ in 0..ROUNDS {
+        let (stable, canary) = counts
+            .iter()
+            .fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+        counts.retain(|own| own.1 * stable >= MAX_MISSING * own.0 * canary);
+    }
+    let (stable, canary) = counts
+        .iter()
+        .fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+    if stable > 0.0 && canary > 0.0 {
+        (stable, canary)
+    } else {
+        strata.exposures()
+    }
+}
+
+/// Events of stable from which a template says how much work there was.
+const MIN_SHARED: u64 = 20;
+/// What the canary says less often than this part of what the others explain
+/// is left out, and the others are looked at anew so often.
+const MAX_MISSING: f64 = 0.4;
+const ROUNDS: usize = 3;
 
 /// Whether the canary says anything at INFO besides requests. A version that
 /// says nothing there may have its level set higher; that is no failure by
@@ -156,10 +190,9 @@ fn is_candidate(row: &Row) -> bool {
 
 /// The e-process of one template, in episodes: one piece of work may say a
 /// thing many times.
-fn log_e(strata: &Strata, row: &Row) -> f64 {
+fn log_e(strata: &Strata, row: &Row, stable_exposure: f64, canary_exposure: f64) -> f64 {
     let mut mixture = Mixture::default();
     if strata.complete {
-        let (stable_exposure, canary_exposure) = strata.exposures();
         let share = canary_exposure / (canary_exposure + stable_exposure);
         let (stable, canary) = (row.stable.total() as f64, row.canary.total() as f64);
         let dispersion = if strata.by_parts {
