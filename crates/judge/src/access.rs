@@ -47,6 +47,34 @@ pub(crate) fn traffic(line: &str, status_class: u8) -> Traffic {
     }
 }
 
+/// What a line of a framework that logs a request when it comes and when it is
+/// answered says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// `Started GET "/users"`; whether it is a probe that came.
+    Came(bool),
+    /// `Completed 200 OK in 12ms`, without what was asked for.
+    Answered,
+    /// Neither.
+    Whole,
+}
+
+/// Which half of a request a line is.
+pub(crate) fn half(line: &str, traffic: Traffic) -> Half {
+    let path = || plain_path(line);
+    match traffic {
+        Traffic::None
+            if line
+                .split(' ')
+                .any(|word| status::is_method(word.as_bytes())) =>
+        {
+            path().map_or(Half::Whole, |path| Half::Came(is_probe_path(&path)))
+        }
+        Traffic::Request if answers(line) && path().is_none() => Half::Answered,
+        _ => Half::Whole,
+    }
+}
+
 /// `Completed 500 …in 12ms`: a framework's word of an answer.
 fn answers(line: &str) -> bool {
     let bytes = line.as_bytes();

@@ -149,6 +149,14 @@ pub(crate) fn may_be_like(a: &[Mark], b: &[Mark], error: bool) -> bool {
     true
 }
 
+/// Whether two texts of equally many chunks are one template. At ERROR and
+/// above only where they differ in nothing but variables.
+pub(crate) fn is_like(a: &[Mark], b: &[Mark], error: bool) -> bool {
+    let likeness = compare(a, b);
+    likeness.mismatches == 0 && likeness.same_words > 0
+        || !error && likeness.similarity >= MIN_SIMILARITY
+}
+
 /// The template of two texts of equally many chunks: [`VARIABLE`] where they
 /// differ; keys and signs that both have stay.
 pub(crate) fn merged(a: &str, b: &str) -> String {
@@ -228,14 +236,6 @@ fn pieces(chunk: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Whether two texts of equally many chunks are one template. At ERROR and
-    /// above only where they differ in nothing but variables.
-    fn is_like(a: &[Mark], b: &[Mark], error: bool) -> bool {
-        let likeness = compare(a, b);
-        likeness.mismatches == 0 && likeness.same_words > 0
-            || !error && likeness.similarity >= MIN_SIMILARITY
-    }
 
     #[test]
     fn merges_what_differs_and_keeps_what_is_around_it() {

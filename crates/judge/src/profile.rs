@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::Traffic;
+use crate::access::{self, Half, Traffic};
 use crate::clock;
 pub use crate::counts::Cell;
 use crate::counts::{Counts, Episode};
@@ -206,6 +206,8 @@ struct Reader {
     /// Events to come in which a process's start shows that the one before it
     /// died of what nobody caught.
     may_restart: u8,
+    /// The request that came last is a probe.
+    probed: bool,
     /// The slice of the course that is being read, and its last event.
     slice: u32,
     slice_ends_with: u64,
@@ -227,6 +229,7 @@ impl Reader {
             failure_episode: Episode::default(),
             start: Start::default(),
             may_restart: 0,
+            probed: false,
             slice: 0,
             slice_ends_with: 0,
             places: Places::default(),
@@ -257,7 +260,7 @@ impl Reader {
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
-        let Found { template, kind } = self.miner.find(text, time.map_or(0, |(_, len)| len));
+        let Found { template, mut kind } = self.miner.find(text, time.map_or(0, |(_, len)| len));
         if kind.is_error() {
             self.trace.first_line(text);
         } else {
@@ -267,6 +270,7 @@ impl Reader {
             self.may_restart -= 1;
             self.profile.restarted_after_traceback |= signs::starts(&String::from_utf8_lossy(text));
         }
+        kind.traffic = self.traffic(template, kind.traffic, text);
         let request = kind.traffic == Traffic::Request;
         self.open = Some(Open {
             template,
@@ -279,6 +283,20 @@ impl Reader {
                 None
             },
         });
+    }
+
+    /// Whether a line is a request: its answer alone does not say whose it is.
+    fn traffic(&mut self, template: u32, traffic: Traffic, text: &[u8]) -> Traffic {
+        let counts = &mut self.miner.entries[template as usize].counts;
+        let half = *counts
+            .half
+            .get_or_insert_with(|| access::half(&String::from_utf8_lossy(text), traffic));
+        match half {
+            Half::Came(probe) => self.probed = probe,
+            Half::Answered if std::mem::take(&mut self.probed) => return Traffic::Probe,
+            Half::Answered | Half::Whole => {}
+        }
+        traffic
     }
 
     /// The time of a line that neither the runtime nor its beginning tells.

@@ -55,8 +55,14 @@ impl Seen {
         let Some((first_ms, last_ms)) = self.span() else {
             return false;
         };
-        let gap_ms = (last_ms - first_ms) / count.max(1) as f64;
-        end_ms - last_ms > (MIN_PART * (end_ms - begin_ms)).max(MIN_GAPS * gap_ms)
+        let (gap_ms, span_ms) = (
+            (last_ms - first_ms) / count.max(1) as f64,
+            end_ms - begin_ms,
+        );
+        // What came in one burst has not stopped, it is over.
+        let went_on =
+            first_ms - begin_ms <= MIN_PART * span_ms && last_ms - first_ms >= MIN_PART * span_ms;
+        went_on && end_ms - last_ms > (MIN_PART * span_ms).max(MIN_GAPS * gap_ms)
     }
 }
 

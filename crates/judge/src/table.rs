@@ -353,30 +353,71 @@ fn join_like(rows: Vec<Row>) -> Vec<Row> {
         groups.entry(key).or_default().push(row);
     }
     let mut joined = Vec::new();
-    for (_, mut group) in groups {
-        // In canonical order, the more general texts first.
-        group.sort_by(|a, b| {
-            (std::cmp::Reverse(variables(&a.text)), &a.text)
-                .cmp(&(std::cmp::Reverse(variables(&b.text)), &b.text))
-        });
-        let error = group
-            .first()
-            .is_some_and(|row| row.level >= Level::Error || row.crash.is_some());
-        let marks: Vec<Marks> = group.iter().map(|row| likeness::marks(&row.text)).collect();
-        let mut rows: Vec<Option<Row>> = group.into_iter().map(Some).collect();
-        let mut sets = cluster::groups(&marks, error);
-        sets.sort_unstable();
-        for set in sets {
-            let mut rows = set.into_iter().filter_map(|index| rows[index].take());
-            let Some(mut first) = rows.next() else {
-                continue;
-            };
-            for row in rows {
-                first.text = likeness::merged(&first.text, &row.text);
-                first.join(row);
-            }
-            joined.push(first);
+    for group in groups.into_values() {
+        joined.extend(take_rare_in(join_group(group)));
+    }
+    joined
+}
+
+/// Events of one arm alone below which a text is no kind of its own.
+const MAX_RARE: u64 = 4;
+
+/// What one arm said a few times is of the kind of what is like it: it is
+/// exposure, and tells nothing by itself.
+fn take_rare_in(rows: Vec<Row>) -> Vec<Row> {
+    let is_rare = |row: &Row| {
+        let alone = row.is_canarys_only() || row.is_stables_only();
+        let total = row.stable.total() + row.canary.total();
+        alone && total <= MAX_RARE && row.level < Level::Error && row.crash.is_none()
+    };
+    let (rare, mut others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_rare);
+    let mut marks: Vec<Marks> = others
+        .iter()
+        .map(|row| likeness::marks(&row.text))
+        .collect();
+    for row in rare {
+        let own = likeness::marks(&row.text);
+        let like = marks
+            .iter()
+            .rev()
+            .take(MAX_PAIRED_ROWS)
+            .position(|other| likeness::is_like(other, &own, false));
+        if let Some(behind) = like {
+            let index = marks.len() - 1 - behind;
+            others[index].join(row);
+        } else {
+            marks.push(own);
+            others.push(row);
         }
+    }
+    others
+}
+
+/// Joins rows of one kind and length.
+fn join_group(mut group: Vec<Row>) -> Vec<Row> {
+    // In canonical order, the more general texts first.
+    group.sort_by(|a, b| {
+        (std::cmp::Reverse(variables(&a.text)), &a.text)
+            .cmp(&(std::cmp::Reverse(variables(&b.text)), &b.text))
+    });
+    let error = group
+        .first()
+        .is_some_and(|row| row.level >= Level::Error || row.crash.is_some());
+    let marks: Vec<Marks> = group.iter().map(|row| likeness::marks(&row.text)).collect();
+    let mut rows: Vec<Option<Row>> = group.into_iter().map(Some).collect();
+    let mut sets = cluster::groups(&marks, error);
+    sets.sort_unstable();
+    let mut joined = Vec::with_capacity(sets.len());
+    for set in sets {
+        let mut rows = set.into_iter().filter_map(|index| rows[index].take());
+        let Some(mut first) = rows.next() else {
+            continue;
+        };
+        for row in rows {
+            first.text = likeness::merged(&first.text, &row.text);
+            first.join(row);
+        }
+        joined.push(first);
     }
     joined
 }
@@ -457,20 +498,27 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
     paired
 }
 
-/// How many events the canary has for each of stable's, of what both say; 0 for
-/// none.
+/// How many events the canary has for each of stable's, by what most of stable's
+/// events that both say show (a weighted median); 0 for none.
 fn traffic_ratio(rows: &[Row]) -> f64 {
-    let shared = rows
+    let mut ratios: Vec<(f64, u64)> = rows
         .iter()
-        .filter(|row| !row.stable.is_empty() && !row.canary.is_empty());
-    let (stable, canary) = shared.fold((0, 0), |(stable, canary), row| {
-        (stable + row.stable.total(), canary + row.canary.total())
+        .filter(|row| !row.stable.is_empty() && !row.canary.is_empty())
+        .map(|row| {
+            (
+                row.canary.total() as f64 / row.stable.total().max(1) as f64,
+                row.stable.total(),
+            )
+        })
+        .collect();
+    ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all: u64 = ratios.iter().map(|(_, count)| count).sum();
+    let mut seen = 0;
+    let middle = ratios.into_iter().find(|(_, count)| {
+        seen += count;
+        2 * seen >= all
     });
-    if stable == 0 {
-        0.0
-    } else {
-        canary as f64 / stable as f64
-    }
+    middle.map_or(0.0, |(ratio, _)| ratio)
 }
 
 /// Whether an INFO message of stable and one of the canary are said equally

@@ -22,12 +22,23 @@ const PLACES: usize = 128;
 /// Events of a part of a log that count as independent, where a log is counted
 /// by parts: what is said all the time is not one occasion a part.
 const EVENTS_OF_A_PART: f64 = 4.0;
+/// Share of stable's parts that show what is said all the time; what comes and
+/// goes is one occasion a part.
+const MIN_STEADY: f64 = 0.75;
 /// Events of stable below which a template is not looked at.
 const MIN_STABLE: u64 = 5;
 
 /// The gate, and the indices of the rows that vanished.
 pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec<usize>) {
-    let (stable_exposure, canary_exposure) = exposures(strata, rows);
+    let (stable_exposure, canary_exposure) = strata.exposures();
+    let least = if strata.by_parts {
+        least_work(strata, rows)
+    } else {
+        None
+    };
+    let least_exposure = least.map_or(canary_exposure, |least| {
+        canary_exposure.min(least * stable_exposure)
+    });
     let mut candidates: Vec<(std::cmp::Reverse<u64>, usize)> = rows
         .iter()
         .enumerate()
@@ -44,7 +55,11 @@ pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec
     for (_, index) in &candidates {
         let row = &rows[*index];
         let log_e = log_e(strata, row, stable_exposure, canary_exposure);
-        logs.push(log_e);
+        logs.push(if strata.by_parts {
+            log_e.min(self::log_e(strata, row, stable_exposure, least_exposure))
+        } else {
+            log_e
+        });
         let (stable, canary) = (row.stable.total(), row.canary.total());
         let rest = canary as f64 * stable_exposure;
         let gone = canary_exposure > 0.0
@@ -89,39 +104,38 @@ pub(super) fn gate(strata: &Strata, rows: &[Row], policy: &Policy) -> (Gate, Vec
     (gate, vanished)
 }
 
-/// Exposures of both arms. Where events are counted, what is missing in part is
-/// among them and would hide itself: it is left out.
-fn exposures(strata: &Strata, rows: &[Row]) -> (f64, f64) {
-    if !strata.by_parts {
-        return strata.exposures();
-    }
-    let mut counts: Vec<(f64, f64)> = rows
+/// The least of stable's work that the canary may have had to do, for each that
+/// stable had. Requests count it. Where events are counted, those of jobs on
+/// timers are as many in a canary with little traffic as in stable, and would
+/// make its work look lost: so what most of stable's lines show is taken, those
+/// that the canary says the least first.
+fn least_work(strata: &Strata, rows: &[Row]) -> Option<f64> {
+    let mut shares: Vec<(f64, u64)> = rows
         .iter()
         .filter(|row| strata.is_exposure(row) && row.stable.total() >= MIN_SHARED)
-        .map(|row| (row.stable.total() as f64, row.canary.total() as f64))
+        .map(|row| {
+            (
+                row.canary.total() as f64 / row.stable.total() as f64,
+                row.stable.total(),
+            )
+        })
         .collect();
-    for _ in 0..ROUNDS {
-        let (stable, canary) = counts
-            .iter()
-            .fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
-        counts.retain(|own| own.1 * stable >= MAX_MISSING * own.0 * canary);
-    }
-    let (stable, canary) = counts
-        .iter()
-        .fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
-    if stable > 0.0 && canary > 0.0 {
-        (stable, canary)
-    } else {
-        strata.exposures()
-    }
+    shares.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all: u64 = shares.iter().map(|(_, count)| count).sum();
+    let mut seen = 0;
+    shares
+        .into_iter()
+        .find(|(_, count)| {
+            seen += count;
+            seen as f64 >= LEAST_SHARE * all as f64
+        })
+        .map(|(share, _)| share)
 }
 
 /// Events of stable from which a template says how much work there was.
 const MIN_SHARED: u64 = 20;
-/// What the canary says less often than this part of what the others explain
-/// is left out, and the others are looked at anew so often.
-const MAX_MISSING: f64 = 0.4;
-const ROUNDS: usize = 3;
+/// Part of stable's lines that may be what vanished in part.
+const LEAST_SHARE: f64 = 0.25;
 
 /// Whether the canary says anything at INFO besides requests. A version that
 /// says nothing there may have its level set higher; that is no failure by
@@ -198,7 +212,9 @@ fn log_e(strata: &Strata, row: &Row, stable_exposure: f64, canary_exposure: f64)
         let dispersion = if strata.by_parts {
             let expected = stable * share / (1.0 - share);
             let parts = strata.parts.1 as f64 * row.parts.0 as f64 / strata.parts.0.max(1) as f64;
-            (expected / (EVENTS_OF_A_PART * parts.max(1.0))).max(1.0)
+            let steady = row.parts.0 as f64 >= MIN_STEADY * strata.parts.0 as f64;
+            let of_a_part = if steady { EVENTS_OF_A_PART } else { 1.0 };
+            (expected / (of_a_part * parts.max(1.0))).max(1.0)
         } else {
             ASSUMED
         };
