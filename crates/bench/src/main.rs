@@ -22,7 +22,9 @@ const RUNS: u64 = 200;
 /// Runs of each point of the curve, and of each other fault.
 const CURVE_RUNS: u64 = 40;
 /// Sections of the document, in order.
-const SECTIONS: [&str; 6] = ["engine", "memory", "accuracy", "pairs", "splits", "power"];
+const SECTIONS: [&str; 7] = [
+    "engine", "memory", "accuracy", "pairs", "unseen", "splits", "power",
+];
 /// Pairs of each system and cause.
 const UNSEEN_SEEDS: u64 = 1;
 /// Repetitions of what is timed.
@@ -102,7 +104,7 @@ struct Unseen {
     /// Only pairs whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Do not list what is wrong.
+    /// Neither tables by system nor a list of what is wrong.
     #[arg(long)]
     brief: bool,
 }
@@ -321,7 +323,13 @@ fn unseen_options(args: &Unseen) -> unseen::Options<'_> {
 
 fn unseen_section(args: &Unseen) -> String {
     let report = unseen::run(&unseen_options(args), &Policy::default());
-    let tables: Vec<String> = report.tables.iter().map(Table::to_string).collect();
+    let by_system = if args.brief {
+        &[][..]
+    } else {
+        &report.by_system
+    };
+    let tables = report.tables.iter().chain(by_system);
+    let tables: Vec<String> = tables.map(Table::to_string).collect();
     let mut text = tables.join("\n");
     if !args.brief {
         for note in &report.notes {
@@ -349,6 +357,12 @@ fn all(args: &All, out: &mut impl Write) -> Result<()> {
             ("accuracy", Some(shared)) => accuracy_section(&shared)?,
             // The table alone: what is wrong would quote the logs.
             ("pairs", Some(shared)) => pairs_section(&shared, true)?,
+            ("unseen", _) => unseen_section(&Unseen {
+                seeds: UNSEEN_SEEDS,
+                held_out: None,
+                only: None,
+                brief: true,
+            }),
             ("splits", _) => splits_section(&Splits {
                 shared: args.shared.clone(),
                 looks: LOOKS,

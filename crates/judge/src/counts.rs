@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::Half;
 use crate::cells::Cells;
 use crate::course::Spread;
 use crate::latency::Slot;
@@ -100,8 +99,6 @@ pub(crate) struct Counts {
     pub spread: Spread,
     /// Where a request keeps its duration: `None` until one was looked at.
     pub slot: Option<Option<Slot>>,
-    /// Which half of a request it is: `None` until one was looked at.
-    pub half: Option<Half>,
     episode: Episode,
     gaps: Gaps,
     last_episode_ms: Option<i64>,

@@ -11,7 +11,7 @@ use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
 
-use crate::access::Traffic;
+use crate::access::{self, Half, Traffic};
 use crate::kind::{Kind, kind_of};
 use crate::likeness::{self, Marks};
 use crate::redact::redact;
@@ -83,6 +83,7 @@ impl<C: Default> Entry<C> {
 pub(crate) struct Found {
     pub template: u32,
     pub kind: Kind,
+    pub half: Half,
 }
 
 /// The templates of one log.
@@ -148,9 +149,13 @@ impl<C: Join> Miner<C> {
 
     #[cold]
     fn find_new(&mut self, line: &[u8], time_len: usize, signature: Signature) -> Found {
-        let found = |template: u32, entries: &[Entry<C>]| Found {
-            template,
-            kind: entries[template as usize].kind,
+        let found = |template: u32, entries: &[Entry<C>]| {
+            let kind = entries[template as usize].kind;
+            Found {
+                template,
+                kind,
+                half: access::half(&String::from_utf8_lossy(line), kind.traffic),
+            }
         };
         if let Some(index) = self.first_sight(line, signature) {
             return found(index, &self.entries);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{self, Half, Traffic};
+use crate::access::{Half, Traffic};
 use crate::clock;
 pub use crate::counts::Cell;
 use crate::counts::{Counts, Episode};
@@ -260,7 +260,10 @@ impl Reader {
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
-        let Found { template, mut kind } = self.miner.find(text, time.map_or(0, |(_, len)| len));
+        let found = self.miner.find(text, time.map_or(0, |(_, len)| len));
+        let Found {
+            template, mut kind, ..
+        } = found;
         if kind.is_error() {
             self.trace.first_line(text);
         } else {
@@ -270,7 +273,7 @@ impl Reader {
             self.may_restart -= 1;
             self.profile.restarted_after_traceback |= signs::starts(&String::from_utf8_lossy(text));
         }
-        kind.traffic = self.traffic(template, kind.traffic, text);
+        kind.traffic = self.traffic(found);
         let request = kind.traffic == Traffic::Request;
         self.open = Some(Open {
             template,
@@ -286,17 +289,13 @@ impl Reader {
     }
 
     /// Whether a line is a request: its answer alone does not say whose it is.
-    fn traffic(&mut self, template: u32, traffic: Traffic, text: &[u8]) -> Traffic {
-        let counts = &mut self.miner.entries[template as usize].counts;
-        let half = *counts
-            .half
-            .get_or_insert_with(|| access::half(&String::from_utf8_lossy(text), traffic));
-        match half {
+    fn traffic(&mut self, found: Found) -> Traffic {
+        match found.half {
             Half::Came(probe) => self.probed = probe,
             Half::Answered if std::mem::take(&mut self.probed) => return Traffic::Probe,
             Half::Answered | Half::Whole => {}
         }
-        traffic
+        found.kind.traffic
     }
 
     /// The time of a line that neither the runtime nor its beginning tells.

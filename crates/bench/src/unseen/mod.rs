@@ -7,6 +7,7 @@
 mod cause;
 mod pen;
 mod score;
+mod stores;
 mod story;
 mod systems;
 mod tongue;

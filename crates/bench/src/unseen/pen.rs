@@ -94,6 +94,9 @@ fn push_field(name: &str, fields: &Fields, random: &mut Random, text: &mut Strin
     text.push_str(&drawn(name, random));
 }
 
+/// What stands for a field that no pattern should have.
+pub const UNKNOWN: char = char::REPLACEMENT_CHARACTER;
+
 /// A value drawn anew.
 fn drawn(name: &str, random: &mut Random) -> String {
     const NAMES: [&str; 12] = [
@@ -124,7 +127,7 @@ fn drawn(name: &str, random: &mut Random) -> String {
         "bytes" => (180 + random.below(9_000)).to_string(),
         "mb" => (64 + random.below(900)).to_string(),
         "tid" => (20 + random.below(24)).to_string(),
-        other => format!("<{other}>"),
+        _ => UNKNOWN.to_string(),
     }
 }
 

@@ -119,8 +119,10 @@ impl Outcome {
 
 /// Tables, and a line for each pair that is wrong or missed.
 pub struct Report {
-    /// Scores of all, and by cause and by system.
+    /// Scores of all, and by cause.
     pub tables: Vec<Table>,
+    /// Scores by system, and every verdict.
+    pub by_system: Vec<Table>,
     /// What is wrong, then what is missed.
     pub notes: Vec<String>,
 }
@@ -167,9 +169,12 @@ pub fn run(options: &Options<'_>, policy: &Policy) -> Report {
             by("cause", &outcomes, |outcome| {
                 (outcome.case.cause, outcome.case.cause.name())
             }),
+        ],
+        by_system: vec![
             by("system", &outcomes, |outcome| {
                 (outcome.case.system.held_out(), outcome.case.system.name)
             }),
+            verdicts(&outcomes),
         ],
         notes,
     }
@@ -251,4 +256,113 @@ fn by<K: Ord>(
         table.row(row(&format!("{name}{mark}"), &of));
     }
     table
+}
+
+/// Every verdict: a letter a pair, in capitals where it must not be so.
+fn verdicts(outcomes: &[Outcome]) -> Table {
+    let head: Vec<String> = (1..=CAUSES.len())
+        .map(|number| number.to_string())
+        .collect();
+    let head: Vec<&str> = std::iter::once("")
+        .chain(head.iter().map(String::as_str))
+        .collect();
+    let legend: Vec<String> = (1..)
+        .zip(CAUSES)
+        .map(|(number, (_, name))| format!("{number} {name}"))
+        .collect();
+    let title = format!(
+        "Verdicts: p promote, a abort, i inconclusive, capital where it is wrong, - where too little was to be expected. {}",
+        legend.join(", ")
+    );
+    let mut table = Table::new(&title, &head);
+    for system in SYSTEMS {
+        let of = |cause| {
+            outcomes
+                .iter()
+                .filter(move |o| o.case.system.name == system.name && o.case.cause == cause)
+        };
+        if CAUSES.iter().all(|(cause, _)| of(*cause).next().is_none()) {
+            continue;
+        }
+        let cells = CAUSES
+            .iter()
+            .map(|(cause, _)| of(*cause).map(letter).collect::<String>());
+        table.row(std::iter::once(system.name.to_owned()).chain(cells));
+    }
+    table
+}
+
+fn letter(outcome: &Outcome) -> char {
+    let letter = match outcome.decision {
+        Decision::Promote => 'p',
+        Decision::Abort => 'a',
+        Decision::Inconclusive if outcome.is_missed() => 'i',
+        Decision::Inconclusive => '-',
+    };
+    if outcome.is_wrong() {
+        letter.to_ascii_uppercase()
+    } else {
+        letter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pen::UNKNOWN;
+    use super::*;
+
+    fn all() -> Vec<Case> {
+        let options = Options {
+            seeds: 1,
+            held_out: None,
+            only: None,
+        };
+        cases(&options)
+    }
+
+    #[test]
+    fn a_case_is_told_the_same_again_and_has_no_unknown_field() {
+        let cases = all();
+        assert!(cases.len() > 1_500, "{}", cases.len());
+        for case in cases.iter().step_by(151) {
+            let (told, again) = (tell(case), tell(case));
+            assert!(
+                told.stable == again.stable && told.canary == again.canary,
+                "{}",
+                id(case)
+            );
+            for log in [&told.stable, &told.canary] {
+                let text = std::str::from_utf8(log).unwrap();
+                assert!(
+                    !text.contains(UNKNOWN) && !text.contains('~'),
+                    "{}",
+                    id(case)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn about_a_third_of_the_systems_is_held_out() {
+        let held_out = SYSTEMS.iter().filter(|system| system.held_out()).count();
+        assert!(
+            (SYSTEMS.len() / 4..=SYSTEMS.len() / 2).contains(&held_out),
+            "{held_out} of {}",
+            SYSTEMS.len()
+        );
+    }
+
+    #[test]
+    fn pairs_are_written_as_pairs_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            seeds: 1,
+            held_out: None,
+            only: Some("go-std-5xx"),
+        };
+        write_pairs(folder.path(), &cases(&options)).unwrap();
+        let found = crate::pairs::find(folder.path()).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_ne!(found[0].label, crate::pairs::Label::Healthy);
+    }
 }

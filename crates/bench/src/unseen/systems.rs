@@ -4,6 +4,7 @@
 //! is held out by a hash of the name: nobody looks at those while the judge is
 //! being mended.
 
+use super::stores;
 use super::tongue::Tongue::{
     self, Dotnet, Erlang, Go, Java, Native, Node, Php, Python, Ruby, Rust,
 };
@@ -147,13 +148,13 @@ pub static SYSTEMS: &[System] = &[
     system("tomcat juli", Java, &words::BOOKING, ["FINE", "INFO", "WARNING", "SEVERE", "SEVERE"], "%d-%b-%Y %H:%M:%S.%L ~level~ [http-nio-8080-exec-~few~] ~logger~.process ~text~")
         .serving(r#"~ip~ - - [%d/%b/%Y:%H:%M:%S +0000] "~method~ ~path~ HTTP/1.1" ~status~ ~bytes~"#),
     system("jul two lines", Java, &words::PAYMENTS, ["FINE", "INFO", "WARNING", "SEVERE", "SEVERE"], "%b %d, %Y %I:%M:%S %p ~logger~ process\n~level~: ~text~"),
-    system("kafka broker", Java, &words::BROKER, UPPER, "[%Y-%m-%d %H:%M:%S,%L] ~level~ [~logger~ broker=1] ~text~ (~logger~)"),
+    system("kafka broker", Java, &stores::BROKER, UPPER, "[%Y-%m-%d %H:%M:%S,%L] ~level~ [~logger~ broker=1] ~text~ (~logger~)"),
     system("quarkus", Java, &words::ORDERS, UPPER, "%Y-%m-%d %H:%M:%S,%L ~level5~ [~logger~] (executor-thread-~few~) ~text~")
         .serving(r#"%Y-%m-%d %H:%M:%S,%L INFO  [io.qua.htt.access-log] (vert.x-eventloop-thread-1) ~ip~ - - %d/%b/%Y:%H:%M:%S +0000 "~method~ ~path~ HTTP/1.1" ~status~ ~bytes~"#),
     system("ecs json", Java, &words::PAYMENTS, UPPER, r#"{"@timestamp":"%Y-%m-%dT%H:%M:%S.%LZ","log.level":"~level5~","message":"~textj~","ecs.version":"1.2.0","service.name":"payments","process.thread.name":"exec-~few~","log.logger":"~logger~"~stack~}"#)
         .stack(r#","error.type":"~exception~","error.message":"~reasonx~","error.stack_trace":"~stackj~""#)
         .serving(r#"{"@timestamp":"%Y-%m-%dT%H:%M:%S.%LZ","log.level":"INFO","message":"request served","http.request.method":"~method~","url.path":"~path~","http.response.status_code":~status~,"event.duration":~ns~,"ecs.version":"1.2.0"}"#),
-    system("elasticsearch", Java, &words::SEARCH, UPPER, "[%Y-%m-%dT%H:%M:%S,%L][~level5~][~logger~] [node-1] ~text~"),
+    system("elasticsearch", Java, &stores::SEARCH, UPPER, "[%Y-%m-%dT%H:%M:%S,%L][~level5~][~logger~] [node-1] ~text~"),
     system("spark executor", Java, &words::COMPUTE, UPPER, "%y/%m/%d %H:%M:%S ~level~ ~logger~: ~text~"),
     system("logstash json", Java, &words::BOOKING, UPPER, r#"{"@timestamp":"%Y-%m-%dT%H:%M:%S.%L+00:00","@version":"1","message":"~textj~","logger_name":"~logger~","thread_name":"exec-~few~","level":"~level~","level_value":~few~0000~stack~}"#)
         .stack(r#","stack_trace":"~stackj~""#)
@@ -189,7 +190,7 @@ pub static SYSTEMS: &[System] = &[
     system("slog text", Go, &words::PAYMENTS, UPPER, "time=%Y-%m-%dT%H:%M:%S.%LZ level=~level~ msg=\"~textj~\" pod=~pod~")
         .serving("time=%Y-%m-%dT%H:%M:%S.%LZ level=INFO msg=request method=~method~ path=~path~ status=~status~ duration=~ms~ms"),
     system("logrus text", Go, &words::MAIL, ["debug", "info", "warning", "error", "fatal"], "time=\"%Y-%m-%dT%H:%M:%SZ\" level=~level~ msg=\"~textj~\" worker=~few~"),
-    system("klog", Go, &words::CONTROL, LETTER, "~level~%m%d %H:%M:%S.%f       1 reconcile.go:~few~12] ~text~"),
+    system("klog", Go, &stores::CONTROL, LETTER, "~level~%m%d %H:%M:%S.%f       1 reconcile.go:~few~12] ~text~"),
     system("glog", Native, &words::TELEMETRY, LETTER, "~level~%Y%m%d %H:%M:%S.%f ~tid~77 worker.cc:~few~12] ~text~"),
     system("gin", Go, &words::BOOKING, UPPER, "%Y/%m/%d %H:%M:%S [~level~] ~text~")
         .serving("[GIN] %Y/%m/%d - %H:%M:%S | ~status~ | ~us~µs |      ~ip~ | ~method~     \"~path~\""),
@@ -218,19 +219,19 @@ pub static SYSTEMS: &[System] = &[
         .serving(r#"~ip~ -  %d/%b/%Y:%H:%M:%S +0000 "~method~ /index.php" ~status~"#),
     system("phoenix", Erlang, &words::ORDERS, ["debug", "info", "warning", "error", "critical"], "%H:%M:%S.%L request_id=~hex~ [~level~] ~text~")
         .serving("%H:%M:%S.%L request_id=~hex~ [info] ~method~ ~path~\n%H:%M:%S.%L request_id=~hex~ [info] Sent ~status~ in ~ms0~ms"),
-    system("rabbitmq", Erlang, &words::BROKER, ["debug", "info", "warning", "error", "critical"], "%Y-%m-%d %H:%M:%S.%f+00:00 [~level~] <0.~n~.0> ~text~"),
-    system("erlang reports", Erlang, &words::BROKER, ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], "=~level~ REPORT==== %d-%b-%Y::%H:%M:%S.%f ===\n~text~"),
+    system("rabbitmq", Erlang, &stores::BROKER, ["debug", "info", "warning", "error", "critical"], "%Y-%m-%d %H:%M:%S.%f+00:00 [~level~] <0.~n~.0> ~text~"),
+    system("erlang reports", Erlang, &stores::BROKER, ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], "=~level~ REPORT==== %d-%b-%Y::%H:%M:%S.%f ===\n~text~"),
     // Stores and hosts.
-    system("postgres", Native, &words::SQL, ["DEBUG", "LOG", "WARNING", "ERROR", "FATAL"], "%Y-%m-%d %H:%M:%S.%L UTC [7~few~] app@shop ~level~:  ~text~"),
-    system("mysql", Native, &words::SQL, ["Note", "Note", "Warning", "ERROR", "ERROR"], "%Y-%m-%dT%H:%M:%S.%fZ ~few~ [~level~] [MY-01~few~] [Server] ~text~"),
-    system("redis", Native, &words::STORE, [".", "*", "#", "#", "#"], "1:M %d %b %Y %H:%M:%S.%L ~level~ ~text~"),
-    system("mongodb", Native, &words::STORE, LETTER, r#"{"t":{"$date":"%Y-%m-%dT%H:%M:%S.%L+00:00"},"s":"~level~","c":"~logger~","id":2294~few~,"ctx":"conn~n~","msg":"~textj~","attr":{"remote":"~ip~:~port~"}}"#),
-    system("syslog 3164", Native, &words::HOST, NONE, "%b %e %H:%M:%S node7 agentd[81]: ~text~"),
+    system("postgres", Native, &stores::SQL, ["DEBUG", "LOG", "WARNING", "ERROR", "FATAL"], "%Y-%m-%d %H:%M:%S.%L UTC [7~few~] app@shop ~level~:  ~text~"),
+    system("mysql", Native, &stores::SQL, ["Note", "Note", "Warning", "ERROR", "ERROR"], "%Y-%m-%dT%H:%M:%S.%fZ ~few~ [~level~] [MY-01~few~] [Server] ~text~"),
+    system("redis", Native, &stores::STORE, [".", "*", "#", "#", "#"], "1:M %d %b %Y %H:%M:%S.%L ~level~ ~text~"),
+    system("mongodb", Native, &stores::STORE, LETTER, r#"{"t":{"$date":"%Y-%m-%dT%H:%M:%S.%L+00:00"},"s":"~level~","c":"~logger~","id":2294~few~,"ctx":"conn~n~","msg":"~textj~","attr":{"remote":"~ip~:~port~"}}"#),
+    system("syslog 3164", Native, &stores::HOST, NONE, "%b %e %H:%M:%S node7 agentd[81]: ~text~"),
     system("syslog 5424", Native, &words::MAIL, ["<31>", "<30>", "<28>", "<27>", "<26>"], "~level~1 %Y-%m-%dT%H:%M:%S.%LZ node7 mailer 81 - - ~text~"),
-    system("journal", Native, &words::HOST, NONE, "%b %d %H:%M:%S node7 systemd[1]: ~text~"),
-    system("logcat", Java, &words::DEVICE, LETTER, "%m-%d %H:%M:%S.%L  1702  ~few~395 ~level~ ~logger~: ~text~"),
+    system("journal", Native, &stores::HOST, NONE, "%b %d %H:%M:%S node7 systemd[1]: ~text~"),
+    system("logcat", Java, &stores::DEVICE, LETTER, "%m-%d %H:%M:%S.%L  1702  ~few~395 ~level~ ~logger~: ~text~"),
     system("powershell", Dotnet, &words::MAIL, ["DEBUG", "INFO", "WARNING", "ERROR", "ERROR"], "[%d/%m/%Y %H:%M:%S] [~level~] ~text~"),
-    system("windows events", Dotnet, &words::HOST, ["Information", "Information", "Warning", "Error", "Critical"], "%Y-%m-%d %H:%M:%S, ~level~                  CBS    ~text~"),
+    system("windows events", Dotnet, &stores::HOST, ["Information", "Information", "Warning", "Error", "Critical"], "%Y-%m-%d %H:%M:%S, ~level~                  CBS    ~text~"),
     system("gcp json", Go, &words::PAYMENTS, ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], r#"{"severity":"~level~","time":"%Y-%m-%dT%H:%M:%S.%NZ","message":"~textj~"~stack~}"#)
         .stack(r#","stack_trace":"~stackj~""#)
         .serving(r#"{"severity":"INFO","time":"%Y-%m-%dT%H:%M:%S.%NZ","message":"","httpRequest":{"requestMethod":"~method~","requestUrl":"http://shop.local~path~","status":~status~,"responseSize":"~bytes~","userAgent":"~agent~","latency":"~s~s"}}"#),
