@@ -240,7 +240,7 @@ fn seconds(line: &[u8]) -> Option<u64> {
         })
     });
     alone
-        .filter_map(|word| number(word))
+        .filter_map(number)
         .map(|(value, _)| scaled(value, S))
         .max()
 }

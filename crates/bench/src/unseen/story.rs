@@ -286,9 +286,9 @@ impl Teller<'_> {
         } else {
             steps
         };
-        for (index, text) in words.work.iter().take(steps).enumerate() {
+        for (index, text) in (0..).zip(words.work.iter().take(steps)) {
             // What is lost is lost from the second step on.
-            if lost && index > 0 || lost && words.work.len() == 1 {
+            if lost && (index > 0 || words.work.len() == 1) {
                 continue;
             }
             let text = if index == 0 && self.is(Cause::Reworded) {
@@ -296,7 +296,7 @@ impl Teller<'_> {
             } else {
                 text
             };
-            self.say(ms + index as i64 * 3, INFO, text, random);
+            self.say(ms + index * 3, INFO, text, random);
         }
         if self.plan.chatty || self.is(Cause::Debug) {
             self.say(ms + 1, DEBUG, "cache lookup ~id~ took ~f~ ms", random);
@@ -362,9 +362,9 @@ impl Teller<'_> {
                 request.status = 503;
             }
             Cause::Retries if befallen => {
-                for attempt in 0..=random.below(3) {
+                for attempt in 0..random.times(4) {
                     self.say(
-                        ms + 4 + attempt as i64 * 200,
+                        ms + 4 + attempt * 200,
                         WARN,
                         "call to ~dependency~ failed, retrying (attempt ~few~)",
                         random,
