@@ -362,7 +362,7 @@ impl Teller<'_> {
                 request.status = 503;
             }
             Cause::Retries if befallen => {
-                for attempt in 0..random.times(4) {
+                for attempt in 0..random.times(3) {
                     self.say(
                         ms + 4 + attempt * 200,
                         WARN,
