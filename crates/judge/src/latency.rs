@@ -438,6 +438,18 @@ mod tests {
                 "time=\"2026-01-02T03:04:05Z\" level=info method=GET status=200",
                 None,
             ),
+            ("GET /v1s/10s5/x 200", None),
+            ("", None),
+        ];
+        for (line, us) in cases {
+            let read = slot(line.as_bytes()).and_then(|slot| slot.read(line.as_bytes()));
+            assert_eq!(read, *us, "{line}");
+        }
+    }
+
+    #[test]
+    fn finds_durations_whose_unit_or_name_is_not_written() {
+        let cases: &[(&str, Option<u64>)] = &[
             (
                 r#"{"msg":"x","status":200,"duration":0.024567}"#,
                 Some(24_567),
@@ -489,8 +501,6 @@ mod tests {
                 "I, [x #7]  INFO -- : Completed 200 OK in 24ms (Views: 1.5ms)",
                 Some(24_000),
             ),
-            ("GET /v1s/10s5/x 200", None),
-            ("", None),
         ];
         for (line, us) in cases {
             let read = slot(line.as_bytes()).and_then(|slot| slot.read(line.as_bytes()));

@@ -150,7 +150,13 @@ fn a_canary_that_never_worked_aborts() {
 #[test]
 fn a_canary_whose_work_stops_is_not_promoted() {
     let beat = |i: usize| format!("{} INFO alive, {i} in queue", at(i));
-    let whole = |i: usize| if i.is_multiple_of(10) { beat(i) } else { work(i) };
+    let whole = |i: usize| {
+        if i.is_multiple_of(10) {
+            beat(i)
+        } else {
+            work(i)
+        }
+    };
     let stuck = |i: usize| {
         if i < 500 && !i.is_multiple_of(10) {
             work(i)
