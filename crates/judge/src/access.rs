@@ -60,7 +60,14 @@ pub(crate) enum Half {
 }
 
 /// Which half of a request a line is.
-pub(crate) fn half(line: &str, traffic: Traffic) -> Half {
+pub(crate) fn half(line: &[u8], traffic: Traffic) -> Half {
+    // Few lines name a method, and few are requests.
+    if traffic == Traffic::Probe
+        || traffic == Traffic::None && !status::names_method(line, 0, line.len())
+    {
+        return Half::Whole;
+    }
+    let line = &*String::from_utf8_lossy(line);
     let path = || plain_path(line);
     match traffic {
         Traffic::None
@@ -117,6 +124,13 @@ pub(crate) fn is_path_key(key: &[u8]) -> bool {
         b"httprequest",
         b"url",
     ];
+    // Most keys end otherwise.
+    if !key
+        .last()
+        .is_some_and(|byte| matches!(byte | 0x20, b'h' | b'i' | b'l' | b't' | b'e'))
+    {
+        return false;
+    }
     let mut plain = [0; 32];
     let Some(name) = status::plainly(key, &mut plain) else {
         return false;

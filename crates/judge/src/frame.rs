@@ -306,8 +306,8 @@ fn without_pod(line: &[u8]) -> &[u8] {
         let end = memchr::memmem::find(head, b"] ");
         return end.map_or(line, |end| &line[end + 2..]);
     }
-    // Of all lines few have a letter first and a bar behind the first word.
-    if !head.first().is_some_and(u8::is_ascii_alphabetic) {
+    // Few lines have a bar near their beginning.
+    if memchr::memchr(b'|', &head[..head.len().min(MAX_NAME_BYTES)]).is_none() {
         return line;
     }
     let Some(space) = memchr::memchr(b' ', head) else {
@@ -330,6 +330,9 @@ fn without_pod(line: &[u8]) -> &[u8] {
         _ => line,
     }
 }
+
+/// Longest name of a service before a line, in bytes.
+const MAX_NAME_BYTES: usize = 64;
 
 /// Longest name of a pod and a container before a line, in bytes.
 const MAX_POD_BYTES: usize = 160;

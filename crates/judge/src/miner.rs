@@ -16,7 +16,7 @@ use crate::kind::{Kind, kind_of};
 use crate::likeness::{self, Marks};
 use crate::redact::redact;
 use crate::signature::{Signature, signature};
-use crate::{cluster, mask, redact};
+use crate::{cluster, mask, redact, stamps};
 
 /// Templates of one log at most. Real services have some hundreds; a stream of
 /// lines that are all different must not grow the table. With a count in each
@@ -84,6 +84,8 @@ pub(crate) struct Found {
     pub template: u32,
     pub kind: Kind,
     pub half: Half,
+    /// Its lines say when, though they do not begin with it.
+    pub timed: bool,
 }
 
 /// The templates of one log.
@@ -154,7 +156,8 @@ impl<C: Join> Miner<C> {
             Found {
                 template,
                 kind,
-                half: access::half(&String::from_utf8_lossy(line), kind.traffic),
+                half: access::half(line, kind.traffic),
+                timed: line.first() == Some(&b'{') || stamps::stated(line).is_some(),
             }
         };
         if let Some(index) = self.first_sight(line, signature) {

@@ -253,14 +253,14 @@ impl Reader {
         }
         self.close();
         let time = clock::leading(text);
+        let found = self.miner.find(text, time.map_or(0, |(_, len)| len));
         let ms = line
             .ms
             .or(time.map(|(ms, _)| ms))
-            .or_else(|| self.stated_time(text))
+            .or_else(|| self.stated_time(found, text))
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
-        let found = self.miner.find(text, time.map_or(0, |(_, len)| len));
         let Found {
             template, mut kind, ..
         } = found;
@@ -299,8 +299,10 @@ impl Reader {
     }
 
     /// The time of a line that neither the runtime nor its beginning tells.
-    fn stated_time(&mut self, text: &[u8]) -> Option<i64> {
-        if text.first() == Some(&b'{') {
+    fn stated_time(&mut self, found: Found, text: &[u8]) -> Option<i64> {
+        if !found.timed {
+            None
+        } else if text.first() == Some(&b'{') {
             self.json_time.of(text)
         } else {
             stamps::stated(text)

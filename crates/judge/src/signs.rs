@@ -185,7 +185,15 @@ const FAILURE_WORDS: &[&str] = &[
 static FAILURE_HINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let words = ["fault", "panic"]
         .into_iter()
-        .chain(FAILURE_WORDS.iter().copied());
+        .chain(FAILURE_WORDS.iter().copied())
+        .chain(
+            BROKEN
+                .iter()
+                .chain(WARNED)
+                .chain(INFORMED)
+                .chain(&SUMS)
+                .copied(),
+        );
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .kind(Some(AhoCorasickKind::DFA))
@@ -278,33 +286,17 @@ fn is_wrong_sum(lower: &str) -> bool {
 /// Those that do so at INFO as well.
 const INFORMED: &[&str] = &["failed", "failure", "could not", "unable to", "invalid"];
 
-static BROKEN_HINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(BROKEN.iter().chain(WARNED).chain(&SUMS))
-        .ok()
-});
-
 /// Whether a line that states a level below ERROR nevertheless reports that
 /// something broke: an exception by its class name, a state `FAILED`, what is
 /// not there or damaged; at WARN any failure.
 pub(crate) fn hides_failure(line: &str, warns: bool) -> bool {
-    let may_be = BROKEN_HINT
-        .as_ref()
-        .is_none_or(|finder| finder.is_match(line));
-    if may_be {
-        let lower = line.to_ascii_lowercase();
-        if is_wrong_sum(&lower)
-            || !warns && INFORMED.iter().any(|word| has_word(&lower, word))
-            || BROKEN.iter().any(|word| has_word(&lower, word))
-            || warns && WARNED.iter().any(|word| has_word(&lower, word))
-        {
-            return true;
-        }
-    }
     if !hints_at_failure(line) {
         return false;
+    }
+    let lower = line.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| has_word(&lower, word));
+    if is_wrong_sum(&lower) || says(BROKEN) || says(if warns { WARNED } else { INFORMED }) {
+        return true;
     }
     has_exception_name(line)
         || line

@@ -44,6 +44,11 @@ pub(crate) fn is_status_key(key: &[u8]) -> bool {
     if key.eq_ignore_ascii_case(b"code") || key.eq_ignore_ascii_case(b"sc") {
         return true;
     }
+    // Most keys end otherwise.
+    let end = key.last_chunk().map(|[a, b]| [a | 0x20, b | 0x20]);
+    if !matches!(end, Some([b'u', b's'] | [b'd', b'e'])) {
+        return false;
+    }
     let mut plain = [0; MAX_STATUS_KEY_BYTES];
     let Some(name) = plainly(key, &mut plain) else {
         return false;
@@ -268,7 +273,7 @@ fn is_before_request(text: &[u8], at: usize) -> bool {
 }
 
 /// Whether a method is named in the text from `from` to `to`.
-fn names_method(text: &[u8], from: usize, to: usize) -> bool {
+pub(crate) fn names_method(text: &[u8], from: usize, to: usize) -> bool {
     // Each of them has one of these letters, and few lines do.
     memchr::memchr2_iter(b'T', b'D', &text[from..to]).any(|at| {
         let (head, tail) = text.split_at(from + at);

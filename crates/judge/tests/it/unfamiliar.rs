@@ -141,6 +141,15 @@ fn a_canary_that_never_worked_aborts() {
         lines(20, |i| format!("{} INFO plugin {i} loaded", at(i)))
     );
     assert_ne!(judge_files(&stable, &young).decision, Abort);
+    // Stable fails as well, in its own words.
+    let rough = lines(300, |i| {
+        if i % 4 == 1 {
+            format!("{} ERROR shelf {i} is empty", at(i))
+        } else {
+            work(i)
+        }
+    });
+    assert!(judge_files(&rough, &fails(3)).vetoes.is_empty());
     // It does what stable does, beside it.
     let works = format!("{}{}", fails(2), lines(60, work));
     let judgement = judge_files(&stable, &works);
