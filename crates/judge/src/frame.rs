@@ -44,6 +44,8 @@ pub(crate) struct Framer {
     runtime_timestamps: bool,
     /// Whether nothing but the newline is taken off.
     raw: bool,
+    /// Whether lines begin with a pod's name, as the first of the log does.
+    named: Option<bool>,
     /// The first line of an event whose text comes on the next; empty without
     /// one.
     head: Vec<u8>,
@@ -128,7 +130,15 @@ impl Framer {
         if self.raw {
             return self.emit(None, raw, coloured, sink);
         }
-        let raw = without_pod(raw);
+        // Who collects the lines of several pods names one before each of them.
+        let raw = if *self
+            .named
+            .get_or_insert_with(|| without_pod(raw).len() < raw.len())
+        {
+            without_pod(raw)
+        } else {
+            raw
+        };
         if raw.starts_with(br#"{"log":""#) && self.docker_line(raw, sink) {
             return;
         }

@@ -36,6 +36,15 @@ pub(crate) fn never_worked(complete: bool, rows: &[Row]) -> Option<&Row> {
     if done > 0 || (work as f64) < MIN_WORK_SHARE * stable as f64 || work < MIN_WORK {
         return None;
     }
+    // A stable that fails itself is nothing to compare with.
+    let rough: u64 = rows
+        .iter()
+        .filter(|row| row.level >= Level::Error)
+        .map(|row| row.stable.total())
+        .sum();
+    if rough as f64 > MIN_FAILED_SHARE * stable as f64 {
+        return None;
+    }
     let failures = || {
         rows.iter()
             .filter(|row| row.level >= Level::Error && row.stable.is_empty())
