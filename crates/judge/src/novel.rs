@@ -78,8 +78,8 @@ const PLACES: usize = 16;
 /// are complete: the mean of the failures' own e-values over a fixed number of
 /// places, the empty ones holding their stake. Over one bucket nothing says what
 /// came first, so that [`novel_failures`] must count each of stable's failures
-/// against it.
-pub(crate) fn alone(strata: &Strata, rows: &[Row]) -> f64 {
+/// against it. `None` where the canary has no failure.
+pub(crate) fn alone(strata: &Strata, rows: &[Row]) -> Option<f64> {
     let (stable_exposure, canary_exposure) = strata.exposures();
     let share = canary_exposure / (canary_exposure + stable_exposure);
     let mut logs: Vec<f64> = rows
@@ -95,17 +95,20 @@ pub(crate) fn alone(strata: &Strata, rows: &[Row]) -> f64 {
             mixture.log_e()
         })
         .collect();
+    if logs.is_empty() {
+        return None;
+    }
     logs.sort_by(|a, b| b.total_cmp(a));
     logs.truncate(PLACES);
     let empty = (PLACES - logs.len()) as f64 / PLACES as f64;
     let place = 1.0 / PLACES as f64;
     let places = logs.into_iter().map(|log_e| (log_e, place));
-    log_mean(
+    Some(log_mean(
         places
             .chain(std::iter::once((0.0, empty)))
             .collect::<Vec<_>>()
             .into_iter(),
-    )
+    ))
 }
 
 /// Share of the canary's exposure from which what reports a failure below ERROR

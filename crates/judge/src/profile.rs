@@ -54,7 +54,7 @@ pub struct Profile {
     /// logger wrote): with it the process ended, if it ended.
     pub ends_in_traceback: bool,
     /// Whether an uncaught exception was followed by a process's start.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restarted_after_traceback: bool,
     /// Counts over all templates, one for each bucket that has any, in order.
     pub tallies: Vec<Tally>,

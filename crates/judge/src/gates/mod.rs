@@ -84,8 +84,12 @@ pub(crate) fn run(evidence: &Evidence, strata: &Strata, rows: &[Row], policy: &P
             // The mean of two e-processes is one.
             let mut log_e =
                 log_mean([(present.log_e(), 0.5), (continued.log_e(), 0.5)].into_iter());
-            if *kind == GateKind::NewErrors && strata.complete {
-                log_e = log_mean([(log_e, 0.5), (alone(strata, rows), 0.5)].into_iter());
+            let alone = match kind {
+                GateKind::NewErrors if strata.complete => alone(strata, rows),
+                _ => None,
+            };
+            if let Some(alone) = alone {
+                log_e = log_mean([(log_e, 0.5), (alone, 0.5)].into_iter());
             }
             effect::gate(*kind, log_e, strata, rows, policy)
         })
