@@ -1,6 +1,6 @@
 //! Pairs of logs of systems that the judge has not been made for.
 //!
-//! Each pair is a function of a system, a cause and a seed. A third of the
+//! Each pair is a function of a system, a cause and a seed. About a quarter of the
 //! systems is held out: their pairs are scored apart, so that mending the judge
 //! by what it gets wrong in the others shows whether the mend is general.
 

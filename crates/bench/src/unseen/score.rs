@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn about_a_third_of_the_systems_is_held_out() {
+    fn a_part_of_the_systems_is_held_out() {
         let held_out = SYSTEMS.iter().filter(|system| system.held_out()).count();
         assert!(
             (SYSTEMS.len() / 4..=SYSTEMS.len() / 2).contains(&held_out),

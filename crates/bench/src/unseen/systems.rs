@@ -1,6 +1,6 @@
 //! The systems: how each writes a line, a request, and in which tongue it fails.
 //!
-//! Written from the software's own documentation and defaults. A third of them
+//! Written from the software's own documentation and defaults. About a quarter of them
 //! is held out by a hash of the name: nobody looks at those while the judge is
 //! being mended.
 
