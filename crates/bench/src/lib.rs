@@ -21,3 +21,4 @@ pub mod report;
 pub mod simulate;
 pub mod splits;
 pub mod table;
+pub mod unseen;

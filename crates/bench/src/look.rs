@@ -224,6 +224,13 @@ pub fn why(judgement: &Judgement) -> String {
                 )
             }),
     );
+    parts.extend(
+        judgement
+            .gates
+            .iter()
+            .filter(|gate| gate.holds)
+            .map(|gate| format!("{:?} holds", gate.kind)),
+    );
     if let Some(missing) = &judgement.missing {
         parts.push(format!("{:?}", missing.reason));
     }

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use bench::table::Table;
-use bench::{accuracy, calibrate, engine, figure, figures, memory, pairs, power, report, splits};
+use bench::{
+    accuracy, calibrate, engine, figure, figures, memory, pairs, power, report, splits, unseen,
+};
 use clap::{Args, Parser, Subcommand};
 use judge::Policy;
 
@@ -20,7 +22,11 @@ const RUNS: u64 = 200;
 /// Runs of each point of the curve, and of each other fault.
 const CURVE_RUNS: u64 = 40;
 /// Sections of the document, in order.
-const SECTIONS: [&str; 6] = ["engine", "memory", "accuracy", "pairs", "splits", "power"];
+const SECTIONS: [&str; 7] = [
+    "engine", "memory", "accuracy", "pairs", "unseen", "splits", "power",
+];
+/// Pairs of each system and cause.
+const UNSEEN_SEEDS: u64 = 1;
 /// Repetitions of what is timed.
 const REPETITIONS: usize = 5;
 
@@ -46,6 +52,10 @@ enum Command {
     Accuracy(Shared),
     /// Verdicts on labelled pairs of logs.
     Pairs(Shared),
+    /// Verdicts on pairs of logs of systems that the judge was not made for.
+    Unseen(Unseen),
+    /// Writes those pairs into a folder, as `pairs` reads them.
+    UnseenPairs(UnseenPairs),
     /// Fits how often a verdict like this one is right.
     Calibrate(Calibrate),
     /// Every table, written into a document as well.
@@ -81,6 +91,30 @@ struct Splits {
     /// Do not list what aborted.
     #[arg(long)]
     brief: bool,
+}
+
+#[derive(Debug, Args)]
+struct Unseen {
+    /// Pairs of each system and cause.
+    #[arg(long, default_value_t = UNSEEN_SEEDS)]
+    seeds: u64,
+    /// Only systems that are held out (true), or only the others (false).
+    #[arg(long, value_name = "BOOL")]
+    held_out: Option<bool>,
+    /// Only pairs whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Neither tables by system nor a list of what is wrong.
+    #[arg(long)]
+    brief: bool,
+}
+
+#[derive(Debug, Args)]
+struct UnseenPairs {
+    /// Folder that they are written into.
+    folder: PathBuf,
+    #[command(flatten)]
+    which: Unseen,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +214,12 @@ fn run(command: Command) -> Result<bool> {
         Command::Engine(args) => engine_section(&args)?,
         Command::Accuracy(args) => accuracy_section(&args)?,
         Command::Pairs(args) => pairs_section(&args, false)?,
+        Command::Unseen(args) => unseen_section(&args),
+        Command::UnseenPairs(args) => {
+            let cases = unseen::cases(&unseen_options(&args.which));
+            unseen::write_pairs(&args.folder, &cases)?;
+            format!("{} pairs\n", cases.len())
+        }
         Command::Memory => memory::table(&memory::measure(say)?).to_string(),
         Command::MemoryChild {
             stream,
@@ -273,6 +313,34 @@ fn pairs_section(args: &Shared, brief: bool) -> Result<String> {
     Ok(with_notes(&table, if brief { &[] } else { &notes }))
 }
 
+fn unseen_options(args: &Unseen) -> unseen::Options<'_> {
+    unseen::Options {
+        seeds: args.seeds,
+        held_out: args.held_out,
+        only: args.only.as_deref(),
+    }
+}
+
+fn unseen_section(args: &Unseen) -> String {
+    let report = unseen::run(&unseen_options(args), &Policy::default());
+    let by_system = if args.brief {
+        &[][..]
+    } else {
+        &report.by_system
+    };
+    let tables = report.tables.iter().chain(by_system);
+    let tables: Vec<String> = tables.map(Table::to_string).collect();
+    let mut text = tables.join("\n");
+    if !args.brief {
+        for note in &report.notes {
+            text.push_str("\n- ");
+            text.push_str(note);
+        }
+        text.push('\n');
+    }
+    text
+}
+
 /// Every section, printed and put into the document as soon as it is there.
 fn all(args: &All, out: &mut impl Write) -> Result<()> {
     for name in SECTIONS {
@@ -289,6 +357,12 @@ fn all(args: &All, out: &mut impl Write) -> Result<()> {
             ("accuracy", Some(shared)) => accuracy_section(&shared)?,
             // The table alone: what is wrong would quote the logs.
             ("pairs", Some(shared)) => pairs_section(&shared, true)?,
+            ("unseen", _) => unseen_section(&Unseen {
+                seeds: UNSEEN_SEEDS,
+                held_out: None,
+                only: None,
+                brief: true,
+            }),
             ("splits", _) => splits_section(&Splits {
                 shared: args.shared.clone(),
                 looks: LOOKS,

@@ -242,7 +242,9 @@ pub fn table(score: &Score) -> (Table, Vec<String>) {
             (Label::Healthy, Decision::Abort)
                 | (Label::Strong, Decision::Promote | Decision::Inconclusive)
                 | (Label::Weak, Decision::Promote)
-        )
+        ) || judged.pair.label == Label::Healthy
+            && judged.enough
+            && judged.decision != Decision::Promote
     });
     let notes = wrong.map(|judged| {
         let id = &judged.pair.id;

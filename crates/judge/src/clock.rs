@@ -4,7 +4,7 @@
 //! written, UTC is assumed; only differences within one log matter then.
 
 /// Milliseconds in a day.
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Reads an RFC 3339-like time at the start of `text`: `2026-01-02T03:04:05`,
 /// with `T` or a space, `-` or `/`, an optional fraction after `.` or `,`, and
@@ -66,27 +66,31 @@ pub(crate) fn leading(text: &[u8]) -> Option<(i64, usize)> {
 /// Reads the time of a syslog header at the start of `text`
 /// (`Jan  2 03:04:05`), as milliseconds within an unknown year.
 pub(crate) fn leading_syslog(text: &[u8]) -> Option<i64> {
-    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     if text.len() < 15 || text[3] != b' ' || text[6] != b' ' || text[9] != b':' || text[12] != b':'
     {
         return None;
     }
-    let month = MONTHS
-        .chunks_exact(3)
-        .position(|name| name == &text[0..3])?;
+    let month = month(&text[0..3])?;
     let day = if text[4] == b' ' {
         number(&text[5..6])?
     } else {
         number(&text[4..6])?
     };
-    let days = days_from_civil(1972, i64::try_from(month).ok()? + 1, day)?;
+    let days = days_from_civil(1972, month, day)?;
     let seconds =
         (number(&text[7..9])? * 60 + number(&text[10..12])?) * 60 + number(&text[13..15])?;
     Some(days * DAY_MS + seconds * 1000)
 }
 
+/// The number of a month by the first three letters of its English name.
+pub(crate) fn month(name: &[u8]) -> Option<i64> {
+    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let index = MONTHS.chunks_exact(3).position(|month| month == name)?;
+    i64::try_from(index + 1).ok()
+}
+
 /// `hh:mm` or `hhmm` → minutes and bytes read.
-fn zone(text: &[u8]) -> Option<(i64, usize)> {
+pub(crate) fn zone(text: &[u8]) -> Option<(i64, usize)> {
     let hours = number(text.get(0..2)?)?;
     if text.get(2) == Some(&b':') {
         Some((hours * 60 + number(text.get(3..5)?)?, 5))
@@ -96,7 +100,7 @@ fn zone(text: &[u8]) -> Option<(i64, usize)> {
 }
 
 /// All of `digits` as a number; `None` when one is not a digit.
-fn number(digits: &[u8]) -> Option<i64> {
+pub(crate) fn number(digits: &[u8]) -> Option<i64> {
     let mut value = 0_i64;
     for byte in digits {
         if !byte.is_ascii_digit() {
@@ -108,7 +112,7 @@ fn number(digits: &[u8]) -> Option<i64> {
 }
 
 /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }

@@ -16,6 +16,11 @@ const MIN_SLICE_EVENTS: u64 = 32;
 /// Parts that a log counts as: as many occasions as it has parts, at most.
 const PARTS: u32 = 16;
 
+/// What goes on is seen in a fourth of the parts.
+const PARTS_A_QUARTER: u64 = 4;
+/// And in so many of them at least, if there are so many.
+const MIN_GOING_ON: u64 = 3;
+
 /// In which slices something was seen: bit `n` for slice `n`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -110,6 +115,19 @@ impl Course {
             parts |= 1_u32.checked_shl(self.part(slice)).unwrap_or(0);
         }
         u64::from(parts.count_ones())
+    }
+
+    /// How many parts the log has.
+    pub(crate) fn all_parts(&self) -> u64 {
+        self.errors.len().min(PARTS as usize) as u64
+    }
+
+    /// Whether something went on: it was seen in several parts of the log, not
+    /// only as the process started or on one occasion.
+    pub(crate) fn goes_on(&self, spread: Spread) -> bool {
+        let all = self.all_parts();
+        let least = (all / PARTS_A_QUARTER + 1).max(MIN_GOING_ON).min(all);
+        all > 1 && self.parts(spread) >= least
     }
 
     /// Errors of each part.

@@ -25,7 +25,7 @@ const MIN_OWN_ERRORS: u64 = 20;
 /// Dispersion of slow requests and of what is said, where there are too few
 /// buckets to see one: a cache that is cold or a neighbour that is noisy makes
 /// several requests slow, and one piece of work says several things.
-const ASSUMED: f64 = 4.0;
+pub(crate) const ASSUMED: f64 = 4.0;
 
 const ALL: [Measure; MEASURES] = [
     Measure::Errors,

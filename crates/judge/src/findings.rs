@@ -383,6 +383,8 @@ fn class(row: &Row, ratio: Ratio) -> Option<FindingClass> {
     Some(
         if row.traffic == Traffic::Request && row.status_class == 5 {
             FindingClass::ServerErrors
+        } else if row.traffic == Traffic::Request && row.status_class == 4 {
+            FindingClass::Warning
         } else if row.traffic != Traffic::None {
             return None;
         } else if row.is_failure() {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::clock;
-use crate::json;
+use crate::{head, json, level};
 
 /// Longest line that is looked at, in bytes: stack frames and JSON events fit,
 /// and what follows in longer lines (dumps of request bodies) tells nothing
@@ -44,6 +44,12 @@ pub(crate) struct Framer {
     runtime_timestamps: bool,
     /// Whether nothing but the newline is taken off.
     raw: bool,
+    /// Whether lines begin with a pod's name, as the first of the log does.
+    named: Option<bool>,
+    /// The first line of an event whose text comes on the next; empty without
+    /// one.
+    head: Vec<u8>,
+    head_ms: Option<i64>,
 }
 
 /// The parts of one long line that have come so far.
@@ -98,6 +104,7 @@ impl Framer {
         for index in 0..self.parts.len() {
             self.end_part(index, sink);
         }
+        self.end_head(sink);
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -123,6 +130,15 @@ impl Framer {
         if self.raw {
             return self.emit(None, raw, coloured, sink);
         }
+        // Who collects the lines of several pods names one before each of them.
+        let raw = if *self
+            .named
+            .get_or_insert_with(|| without_pod(raw).len() < raw.len())
+        {
+            without_pod(raw)
+        } else {
+            raw
+        };
         if raw.starts_with(br#"{"log":""#) && self.docker_line(raw, sink) {
             return;
         }
@@ -133,7 +149,7 @@ impl Framer {
             && let Some((ms, len)) = clock::leading(raw)
         {
             if raw.get(len) == Some(&b' ') {
-                let rest = &raw[len + 1..];
+                let rest = without_padding(&raw[len + 1..]);
                 if self.runtime_timestamps || !self.cri_line(ms, rest, coloured, sink) {
                     self.emit(Some(ms), rest, coloured, sink);
                 }
@@ -251,10 +267,98 @@ impl Framer {
         if text.len() > MAX_LINE_BYTES {
             self.cut_lines += 1;
         }
+        let text = &text[..text.len().min(MAX_LINE_BYTES)];
+        if !self.head.is_empty() && self.join_head(text, sink) {
+            return;
+        }
+        if !self.raw && head::is_head(text) {
+            self.head.extend_from_slice(text);
+            self.head_ms = ms;
+            return;
+        }
+        sink(Line { ms, text });
+    }
+
+    /// Gives the first line of an event with what follows it, if that is its
+    /// text; else by itself.
+    #[cold]
+    fn join_head(&mut self, text: &[u8], sink: &mut impl FnMut(Line<'_>)) -> bool {
+        if !head::is_text_of(&self.head, text) {
+            self.end_head(sink);
+            return false;
+        }
+        self.head.push(b' ');
+        self.head.extend_from_slice(text.trim_ascii_start());
+        self.head.truncate(MAX_LINE_BYTES);
+        self.end_head(sink);
+        true
+    }
+
+    fn end_head(&mut self, sink: &mut impl FnMut(Line<'_>)) {
+        if self.head.is_empty() {
+            return;
+        }
+        let mut head = std::mem::take(&mut self.head);
         sink(Line {
-            ms,
-            text: &text[..text.len().min(MAX_LINE_BYTES)],
+            ms: self.head_ms.take(),
+            text: &head,
         });
+        head.clear();
+        self.head = head;
+    }
+}
+
+/// What `kubectl logs --prefix` writes before each line (`[pod/web-1/app] `), and
+/// `docker compose logs` (`web-1  | `).
+fn without_pod(line: &[u8]) -> &[u8] {
+    let head = &line[..line.len().min(MAX_POD_BYTES)];
+    if head.starts_with(b"[pod/") {
+        let end = memchr::memmem::find(head, b"] ");
+        return end.map_or(line, |end| &line[end + 2..]);
+    }
+    // Few lines have a bar near their beginning.
+    if memchr::memchr(b'|', &head[..head.len().min(MAX_NAME_BYTES)]).is_none() {
+        return line;
+    }
+    let Some(space) = memchr::memchr(b' ', head) else {
+        return line;
+    };
+    let bar = head[space..]
+        .iter()
+        .position(|byte| *byte != b' ')
+        .map(|at| space + at);
+    let numbered = |name: &[u8]| {
+        let digits = name
+            .iter()
+            .rev()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        digits > 0 && matches!(name[..name.len() - digits].last(), Some(b'-' | b'_'))
+    };
+    match bar {
+        Some(bar) if head[bar..].starts_with(b"| ") && numbered(&head[..space]) => &line[bar + 2..],
+        _ => line,
+    }
+}
+
+/// Longest name of a service before a line, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+/// Longest name of a pod and a container before a line, in bytes.
+const MAX_POD_BYTES: usize = 160;
+
+/// Loggers put a short level to the right of its column: such a line is not
+/// indented, as what continues an event is.
+fn without_padding(text: &[u8]) -> &[u8] {
+    if text.first() != Some(&b' ') {
+        return text;
+    }
+    let rest = text.trim_ascii_start();
+    let word = rest.split(|byte| *byte == b' ').next().unwrap_or_default();
+    if word.len() < rest.len() && level::is_upper_case_word(word) {
+        rest
+    } else {
+        text
     }
 }
 
@@ -323,6 +427,29 @@ mod tests {
                 "say \"hi\"",
                 Some(1000),
             ),
+            (
+                "1970-01-01T00:00:01.5Z  INFO 1 --- [main] c.e.App : hello\n",
+                "INFO 1 --- [main] c.e.App : hello",
+                Some(1500),
+            ),
+            (
+                "1970-01-01T00:00:01.5Z     at c.e.App (App.java:1)\n",
+                "    at c.e.App (App.java:1)",
+                Some(1500),
+            ),
+            (
+                "info: Shop.Orders[7]\r\n      order placed\r\n",
+                "info: Shop.Orders[7] order placed",
+                None,
+            ),
+            (
+                "Nov 25, 2026 3:00:00 PM com.acme.X run\nINFO: hello\n",
+                "Nov 25, 2026 3:00:00 PM com.acme.X run INFO: hello",
+                None,
+            ),
+            ("[pod/web-7f-x/app] hello\n", "hello", None),
+            ("web-1  | hello\n", "hello", None),
+            ("name | value\n", "name | value", None),
             ("\u{1b}[31mred\u{1b}[0m text\n", "red text", None),
         ];
         for (input, text, ms) in cases {
@@ -333,6 +460,21 @@ mod tests {
                     "{input} by {chunk}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_first_line_of_an_event_waits_only_for_its_text() {
+        for input in [
+            "info: Shop.Orders[7]\nnot indented\n",
+            "Nov 25, 2026 3:00:00 PM com.acme.X run\nno level\n",
+            "x\ninfo: Shop.Orders[7]\n",
+        ] {
+            let texts: Vec<String> = lines(input.as_bytes(), false, 4)
+                .into_iter()
+                .map(|line| line.1)
+                .collect();
+            assert_eq!(texts.join("\n") + "\n", input);
         }
     }
 

@@ -45,6 +45,25 @@ pub(crate) fn members(line: &[u8]) -> Members<'_> {
     }
 }
 
+/// Objects within objects that are looked into.
+const MAX_DEPTH: usize = 2;
+
+/// Gives every member to `see`, and those of objects within it after it.
+pub(crate) fn visit<'a>(line: &'a [u8], see: &mut impl FnMut(&'a [u8], Value<'a>)) {
+    visit_to(line, MAX_DEPTH, see);
+}
+
+fn visit_to<'a>(line: &'a [u8], depth: usize, see: &mut impl FnMut(&'a [u8], Value<'a>)) {
+    for (key, value) in members(line) {
+        see(key, value);
+        if let Value::Nested(object) = value
+            && depth > 0
+        {
+            visit_to(object, depth - 1, see);
+        }
+    }
+}
+
 /// Iterator of [`members`].
 #[derive(Debug)]
 pub(crate) struct Members<'a> {

@@ -44,7 +44,8 @@ pub(crate) fn kind_of(line: &str, status_class: u8) -> Kind {
         (None, None) if trace_head(line) || signs::reports_failure(line) => Level::Error,
         (None, None) => Level::Info,
     };
-    let suspect = (level == Level::Info || level == Level::Warn) && signs::hides_failure(line);
+    let suspect = (level == Level::Info || level == Level::Warn)
+        && signs::hides_failure(line, level == Level::Warn);
     Kind {
         level,
         status_class,

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json;
+use crate::{json, status};
 
 /// Bins of each doubling: neighbours are 12 to 25 % apart, finer than any shift
 /// that a gate acts on.
@@ -57,53 +57,76 @@ pub(crate) fn middle_us(bin: u8) -> f64 {
 /// Where the requests of a template keep their duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// After a key: `"duration_ms":12`, `rt=0.123`, `time: 0.3`. How many
-    /// nanoseconds a bare number after it counts.
-    Key(String, u64),
+    /// After a key: `"duration_ms":12`, `rt=0.123`, `time: 0.3`, and what a
+    /// bare number after it counts.
+    Key(String, Bare),
     /// The first number with a unit: `(0.123s)`, `12.3 ms`, `| 45µs |`.
     Unit,
+    /// Seconds with decimals in a column without a name: the largest.
+    Seconds,
+    /// Milliseconds at a place behind the status.
+    Milliseconds(Column),
 }
 
-/// Keys of durations and what a bare number behind them counts, in
-/// nanoseconds. Servers that write seconds (nginx, Django, eventlet) use these
-/// names.
-const KEYS: &[(&str, u64)] = &[
-    ("duration_ms", MS),
-    ("durationms", MS),
-    ("duration_us", US),
-    ("duration_ns", 1),
-    ("duration_seconds", S),
-    ("duration_s", S),
-    ("duration", MS),
-    ("latency_ms", MS),
-    ("latencyms", MS),
-    ("latency_us", US),
-    ("latency_ns", 1),
-    ("latency_seconds", S),
-    ("latency", MS),
-    ("elapsed_ms", MS),
-    ("elapsedms", MS),
-    ("elapsed_us", US),
-    ("elapsed_seconds", S),
-    ("elapsed", MS),
-    ("response_time_ms", MS),
-    ("responsetimems", MS),
-    ("response_time", MS),
-    ("responsetime", MS),
-    ("request_time", S),
-    ("requesttime", S),
-    ("upstream_response_time", S),
-    ("took_ms", MS),
-    ("took", MS),
-    ("time_ms", MS),
-    ("timems", MS),
-    ("time_taken", MS),
-    ("timetaken", MS),
-    ("dur_ms", MS),
-    ("dur", MS),
-    ("process_time", S),
-    ("rt", S),
-    ("time", S),
+/// Where servers that do not name their columns keep milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// The last of five timers: `0/0/1/24/25` (`HAProxy`).
+    Timers,
+    /// The third number behind the flags behind the status: `200 - 0 512 24 23`
+    /// (Envoy).
+    Flags,
+    /// The last number of the line, the third behind the status: `200 0 0 24`
+    /// (W3C).
+    Last,
+}
+
+/// What a bare number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bare {
+    /// So many nanoseconds.
+    Ns(u64),
+    /// The name does not say: with three decimals or more it is seconds, as Go
+    /// and Python print them, with six digits or more nanoseconds, else
+    /// milliseconds. It is told by each number alone, so that both arms are
+    /// read alike.
+    ByLook,
+}
+
+/// Keys of durations, in small letters without the signs between their words,
+/// and what a bare number behind them counts. Servers that write seconds
+/// (nginx, Django, eventlet) use these names.
+const KEYS: &[(&str, Bare)] = &[
+    ("duration", Bare::ByLook),
+    ("latency", Bare::ByLook),
+    ("elapsed", Bare::ByLook),
+    ("elapsedtime", Bare::ByLook),
+    ("responsetime", Bare::ByLook),
+    ("resptime", Bare::ByLook),
+    ("took", Bare::ByLook),
+    ("dur", Bare::ByLook),
+    ("timetaken", Bare::ByLook),
+    ("time", Bare::Ns(S)),
+    ("rt", Bare::Ns(S)),
+    ("processtime", Bare::Ns(S)),
+    ("requesttime", Bare::Ns(S)),
+    ("upstreamresponsetime", Bare::Ns(S)),
+    ("runtime", Bare::ByLook),
+];
+
+/// What a key may say of its unit behind its name.
+const UNITS_OF_KEYS: &[(&str, u64)] = &[
+    ("ms", MS),
+    ("millis", MS),
+    ("milliseconds", MS),
+    ("us", US),
+    ("micros", US),
+    ("ns", 1),
+    ("nanos", 1),
+    ("seconds", S),
+    ("secs", S),
+    ("sec", S),
+    ("s", S),
 ];
 
 const US: u64 = 1_000;
@@ -113,26 +136,113 @@ const S: u64 = 1_000_000_000;
 /// Finds where a request's line keeps its duration.
 pub(crate) fn slot(line: &[u8]) -> Option<Slot> {
     if line.first() == Some(&b'{') {
-        let found = json::members(line).find_map(|(key, value)| {
-            let bare = bare_unit(key)?;
-            duration_at(value.raw(), bare)?;
-            Some(Slot::Key(
-                format!("\"{}\"", String::from_utf8_lossy(key)),
-                bare,
-            ))
+        let mut found = None;
+        json::visit(line, &mut |key, value| {
+            if found.is_some() || matches!(value, json::Value::Nested(_)) {
+                return;
+            }
+            let bare = bare_unit(key)
+                .filter(|bare| duration_at(value.raw(), *bare).is_some_and(is_believed));
+            found =
+                bare.map(|bare| Slot::Key(format!("\"{}\"", String::from_utf8_lossy(key)), bare));
         });
         if found.is_some() {
             return found;
         }
     }
-    key_in_text(line).or_else(|| first_with_unit(line).map(|_| Slot::Unit))
+    key_in_text(line)
+        .or_else(|| first_with_unit(line).map(|_| Slot::Unit))
+        .or_else(|| {
+            [Column::Timers, Column::Flags, Column::Last]
+                .into_iter()
+                .find(|column| column.read(line).is_some())
+                .map(Slot::Milliseconds)
+        })
+        .or_else(|| seconds(line).map(|_| Slot::Seconds))
 }
 
-fn bare_unit(key: &[u8]) -> Option<u64> {
+/// Whether so many nanoseconds are a duration, and no time of the epoch.
+fn is_believed(ns: u64) -> bool {
+    ns / US <= MAX_US
+}
+
+/// What a bare number behind a key counts, where it is a duration's.
+fn bare_unit(key: &[u8]) -> Option<Bare> {
     let key = key.rsplit(|byte| *byte == b'.').next().unwrap_or(key);
-    KEYS.iter()
-        .find(|(known, _)| key.eq_ignore_ascii_case(known.as_bytes()))
-        .map(|(_, bare)| *bare)
+    let mut plain = [0; 32];
+    let key = status::plainly(key, &mut plain)?;
+    let known = |key: &[u8]| KEYS.iter().find(|(known, _)| known.as_bytes() == key);
+    if let Some((_, bare)) = known(key) {
+        return Some(*bare);
+    }
+    UNITS_OF_KEYS
+        .iter()
+        .find(|(unit, _)| {
+            key.strip_suffix(unit.as_bytes())
+                .is_some_and(|name| known(name).is_some())
+        })
+        .map(|(_, unit)| Bare::Ns(*unit))
+}
+
+impl Column {
+    fn read(self, line: &[u8]) -> Option<u64> {
+        let mut words = line
+            .split(|byte| *byte == b' ')
+            .filter(|word| !word.is_empty());
+        let digits = match self {
+            Self::Timers => words.find_map(|word| {
+                let mut timers = word.split(|byte| *byte == b'/');
+                let last = timers.nth(4)?;
+                let last = last.strip_prefix(b"+").unwrap_or(last);
+                let timer = |part: &[u8]| part == b"-1" || is_number(part);
+                (timers.next().is_none() && word.split(|byte| *byte == b'/').take(4).all(timer))
+                    .then_some(last)
+            })?,
+            Self::Flags => {
+                words.find(|word| status::is_status(word))?;
+                let flags = words.next()?;
+                if flags.iter().any(u8::is_ascii_digit) || flags.contains(&b'"') {
+                    return None;
+                }
+                let (received, sent, took) = (words.next()?, words.next()?, words.next()?);
+                (is_number(received) && is_number(sent)).then_some(took)?
+            }
+            Self::Last => {
+                let words: Vec<&[u8]> = words.collect();
+                let last = words.last_chunk::<4>()?;
+                let fits =
+                    status::is_status(last[0]) && last[1..].iter().all(|word| is_number(word));
+                fits.then_some(last[3])?
+            }
+        };
+        is_number(digits)
+            .then(|| number(digits))
+            .flatten()
+            .map(|(value, _)| scaled(value, MS))
+    }
+}
+
+fn is_number(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(u8::is_ascii_digit)
+}
+
+/// The largest number of seconds that stands alone with three decimals or more,
+/// in nanoseconds: what a server measured of parts and of the whole.
+fn seconds(line: &[u8]) -> Option<u64> {
+    let words = line.split(|byte| matches!(byte, b' ' | b'"' | b','));
+    let alone = words.filter(|word| {
+        let point = word.iter().position(|byte| *byte == b'.');
+        point.is_some_and(|point| {
+            (1..=4).contains(&point)
+                && (4..=7).contains(&(word.len() - point))
+                && is_number(&word[..point])
+                && is_number(&word[point + 1..])
+        })
+    });
+    alone
+        .filter_map(number)
+        .map(|(value, _)| scaled(value, S))
+        .max()
 }
 
 /// `key=`, `key:` or `key: ` with a duration behind it.
@@ -150,7 +260,7 @@ fn key_in_text(line: &[u8]) -> Option<Slot> {
         let key = &line[from..at];
         let Some(bare) = bare_unit(key) else { continue };
         // `time="2026-…"` and `time: 12:34` are no durations.
-        if duration_at(&line[at + 1..], bare).is_some() {
+        if duration_at(&line[at + 1..], bare).is_some_and(is_believed) {
             let key = String::from_utf8_lossy(&line[from..=at]).into_owned();
             return Some(Slot::Key(key, bare));
         }
@@ -173,6 +283,8 @@ impl Slot {
                 duration_at(rest, *bare)?
             }
             Self::Unit => first_with_unit(line)?,
+            Self::Seconds => seconds(line)?,
+            Self::Milliseconds(column) => column.read(line)?,
         };
         let us = ns / US;
         (us <= MAX_US).then_some(us.max(1))
@@ -198,7 +310,7 @@ fn first_with_unit(line: &[u8]) -> Option<u64> {
 
 /// A duration at the start of `text`: a number, a unit or the key's own, then
 /// no more of a number.
-fn duration_at(text: &[u8], bare: u64) -> Option<u64> {
+fn duration_at(text: &[u8], bare: Bare) -> Option<u64> {
     let start = text
         .iter()
         .position(|byte| !matches!(byte, b' ' | b'"' | b'\''))?;
@@ -214,8 +326,24 @@ fn duration_at(text: &[u8], bare: u64) -> Option<u64> {
     let ends = rest
         .first()
         .is_none_or(|byte| matches!(byte, b' ' | b'"' | b'\'' | b',' | b'}' | b')' | b']' | b';'));
-    ends.then(|| scaled(value, bare))
+    let unit = match bare {
+        Bare::Ns(unit) => unit,
+        Bare::ByLook => {
+            let decimals = text[..len].iter().rev().position(|byte| *byte == b'.');
+            match decimals {
+                Some(3..) => S,
+                Some(_) => MS,
+                None if len >= NS_DIGITS => 1,
+                None => MS,
+            }
+        }
+    };
+    ends.then(|| scaled(value, unit))
 }
+
+/// Digits of a whole number from which it counts nanoseconds: 100 s would be a
+/// long time for a request to take, .1 ms is none.
+const NS_DIGITS: usize = 6;
 
 fn scaled(value: f64, unit_ns: u64) -> u64 {
     // Numbers are not negative and at most 10^15; as casts saturate, so does this.
@@ -312,6 +440,67 @@ mod tests {
             ),
             ("GET /v1s/10s5/x 200", None),
             ("", None),
+        ];
+        for (line, us) in cases {
+            let read = slot(line.as_bytes()).and_then(|slot| slot.read(line.as_bytes()));
+            assert_eq!(read, *us, "{line}");
+        }
+    }
+
+    #[test]
+    fn finds_durations_whose_unit_or_name_is_not_written() {
+        let cases: &[(&str, Option<u64>)] = &[
+            (
+                r#"{"msg":"x","status":200,"duration":0.024567}"#,
+                Some(24_567),
+            ),
+            (r#"{"msg":"x","status":200,"duration":24}"#, Some(24_000)),
+            (
+                r#"{"time":1795618800123,"res":{"statusCode":200},"responseTime":24}"#,
+                Some(24_000),
+            ),
+            (
+                r#"{"DownstreamStatus":200,"Duration":24567000}"#,
+                Some(24_567),
+            ),
+            (
+                r#"{"res":{"statusCode":200},"responseTime":24}"#,
+                Some(24_000),
+            ),
+            (
+                r#"{"http.resp.status":200,"http.resp.took_ms":24}"#,
+                Some(24_000),
+            ),
+            (
+                r#"{"httpRequest":{"status":200,"latency":"0.024s"}}"#,
+                Some(24_000),
+            ),
+            (r#"{"status":200,"event.duration":24567000}"#, Some(24_567)),
+            (r#"{"grpc.code":"OK","grpc.time_ms":24.5}"#, Some(24_500)),
+            (
+                r#"10.0.0.1 - - [x] "GET / HTTP/1.1" 200 23 "-" "curl/8.1" "-" 0.004 0.003 ."#,
+                Some(4_000),
+            ),
+            (
+                r#"h2 2026-01-02T03:04:05.1Z a 10.0.0.1:5 10.0.0.2:80 0.000 0.012 0.001 502 502 34 366 "GET https://x:443/y HTTP/2.0""#,
+                Some(12_000),
+            ),
+            (
+                r#"fe be/app1 0/0/1/24/25 200 4321 - - ---- 1/1/0/0/0 0/0 "GET /x HTTP/1.1""#,
+                Some(25_000),
+            ),
+            (
+                r#"[2026-01-02T03:04:05.1Z] "GET /x HTTP/2" 200 - 0 4321 24 23 "-" "curl""#,
+                Some(24_000),
+            ),
+            (
+                "2026-01-02 03:04:05 10.0.0.4 GET /x - 443 - 10.0.0.9 curl - 200 0 0 24",
+                Some(24_000),
+            ),
+            (
+                "I, [x #7]  INFO -- : Completed 200 OK in 24ms (Views: 1.5ms)",
+                Some(24_000),
+            ),
         ];
         for (line, us) in cases {
             let read = slot(line.as_bytes()).and_then(|slot| slot.read(line.as_bytes()));

@@ -37,6 +37,13 @@ pub(crate) fn stated(line: &[u8]) -> Option<Level> {
     if let Some(level) = of_klog(line).or_else(|| of_syslog_priority(line)) {
         return Some(level);
     }
+    // `=ERROR REPORT==== …` (Erlang).
+    if line.first() == Some(&b'=')
+        && let Some(level) = word_after(&line[1..]).and_then(of_word)
+        && memchr::memmem::find(line, b" REPORT==== ").is_some()
+    {
+        return Some(level);
+    }
     let redis = is_redis(line);
     let mut before: [&[u8]; 2] = [b"", b""];
     let chunks = line
@@ -190,11 +197,21 @@ fn of_logrus(chunk: &[u8]) -> Option<Level> {
     }
 }
 
-/// A time, then a lower-case level that is the whole second column, as zap's
-/// console writes them.
+/// A time, then a level in small letters that is the whole column, as zap's
+/// console writes them, or as Windows does.
 fn lower_case_column(chunk: &[u8], before: &[u8]) -> Option<Level> {
     let known: &[&[u8]] = &[
-        b"debug", b"info", b"warn", b"error", b"fatal", b"panic", b"dpanic",
+        b"debug",
+        b"info",
+        b"warn",
+        b"warning",
+        b"error",
+        b"fatal",
+        b"panic",
+        b"dpanic",
+        b"Information",
+        b"Warning",
+        b"Error",
     ];
     let after_time = before.len() >= 8 && before.iter().any(u8::is_ascii_digit);
     if after_time && known.contains(&chunk) {
@@ -288,6 +305,11 @@ fn trim(chunk: &[u8]) -> &[u8] {
         .rposition(|byte| !edge(byte))
         .map_or(start, |end| end + 1);
     &chunk[start..end]
+}
+
+/// Whether a word is a level's name in capitals.
+pub(crate) fn is_upper_case_word(word: &[u8]) -> bool {
+    word.len() > 2 && word.iter().all(u8::is_ascii_uppercase) && of_word(word).is_some()
 }
 
 /// A level's name, in any case.
@@ -449,6 +471,14 @@ mod tests {
         ), // Envoy
         ("crit: Microsoft.AspNetCore.Server[13]", Some(Fatal)),
         ("error: text", Some(Error)),
+        (
+            "2026-01-02 03:04:05, Warning                  CBS    text",
+            Some(Warn),
+        ), // Windows
+        (
+            "=WARNING REPORT==== 25-Nov-2026::15:00:00.1 === text",
+            Some(Warn),
+        ), // Erlang
         ("an error occurred", None),
         ("No ERROR_FOR_DIVISION_BY_ZERO set", None),
         ("plain text", None),

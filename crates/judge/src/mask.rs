@@ -2,7 +2,7 @@
 
 use crate::scan::{BLOCK_BYTES, CLASSES, Class, in_word};
 use crate::status::{self, Status, key_is};
-use crate::{json, level};
+use crate::{access, json, level};
 
 /// Whether a key holds the event's text.
 pub(crate) fn is_message_key(key: &[u8]) -> bool {
@@ -25,34 +25,51 @@ pub(crate) fn is_message_key(key: &[u8]) -> bool {
 
 /// Keys whose values distinguish events besides the message.
 pub(crate) fn is_telling_key(key: &[u8]) -> bool {
-    key_is(
-        key,
-        &[
-            "error",
-            "err",
-            "exception",
-            "logger",
-            "logger_name",
-            "@x",
-            "path",
-            "uri",
-            "url",
-            "method",
-            "http_method",
-            "request",
-            "user_agent",
-            "userAgent",
-            "http_user_agent",
-            "user-agent",
-            "ua",
-            "exc_info",
-            "stack_trace",
-            "stack",
-            "kind",
-            "type",
-            "reason",
-        ],
-    )
+    is_request_key(key)
+        || key_is(
+            key,
+            &[
+                "error",
+                "err",
+                "exception",
+                "logger",
+                "logger_name",
+                "@x",
+                "path",
+                "uri",
+                "url",
+                "method",
+                "http_method",
+                "request",
+                "user_agent",
+                "userAgent",
+                "http_user_agent",
+                "user-agent",
+                "ua",
+                "exc_info",
+                "stack_trace",
+                "stack",
+                "kind",
+                "type",
+                "reason",
+            ],
+        )
+}
+
+/// Keys within a nested object whose values tell requests apart.
+pub(crate) fn is_request_key(key: &[u8]) -> bool {
+    access::is_path_key(key)
+        || key_is(
+            key,
+            &[
+                "method",
+                "http.method",
+                "requestMethod",
+                "user_agent",
+                "userAgent",
+                "user-agent",
+            ],
+        )
 }
 
 /// What stands for a variable part in a template's text.
@@ -390,6 +407,9 @@ fn json_template(line: &str, text: &mut String) {
             let mut masked = String::new();
             mask_into(&raw, &mut masked);
             keys.push(format!("{key_text}={}", masked.replace(' ', "_")));
+        } else if let json::Value::Nested(object) = value {
+            keys.push(key_text);
+            push_request(object, &mut keys);
         } else {
             keys.push(key_text);
         }
@@ -397,9 +417,24 @@ fn json_template(line: &str, text: &mut String) {
     if !level_word.is_empty() {
         text.insert_str(0, &format!("{level_word} "));
     }
+    // In what order a library writes them says nothing.
+    keys.sort_unstable();
     text.push_str(" {");
     text.push_str(&keys.join(" "));
     text.push('}');
+}
+
+/// What an object within the event says of a request.
+fn push_request(object: &[u8], keys: &mut Vec<String>) {
+    json::visit(object, &mut |key, value| {
+        if matches!(value, json::Value::Nested(_)) || !is_request_key(key) {
+            return;
+        }
+        let mut masked = String::new();
+        mask_into(&String::from_utf8_lossy(value.raw()), &mut masked);
+        let key = String::from_utf8_lossy(key);
+        keys.push(format!("{key}={}", masked.replace(' ', "_")));
+    });
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
 
-use crate::access::Traffic;
+use crate::access::{self, Half, Traffic};
 use crate::kind::{Kind, kind_of};
 use crate::likeness::{self, Marks};
 use crate::redact::redact;
 use crate::signature::{Signature, signature};
-use crate::{cluster, mask, redact};
+use crate::{cluster, mask, redact, stamps};
 
 /// Templates of one log at most. Real services have some hundreds; a stream of
 /// lines that are all different must not grow the table. With a count in each
@@ -83,6 +83,9 @@ impl<C: Default> Entry<C> {
 pub(crate) struct Found {
     pub template: u32,
     pub kind: Kind,
+    pub half: Half,
+    /// Its lines say when, though they do not begin with it.
+    pub timed: bool,
 }
 
 /// The templates of one log.
@@ -148,9 +151,14 @@ impl<C: Join> Miner<C> {
 
     #[cold]
     fn find_new(&mut self, line: &[u8], time_len: usize, signature: Signature) -> Found {
-        let found = |template: u32, entries: &[Entry<C>]| Found {
-            template,
-            kind: entries[template as usize].kind,
+        let found = |template: u32, entries: &[Entry<C>]| {
+            let kind = entries[template as usize].kind;
+            Found {
+                template,
+                kind,
+                half: access::half(line, kind.traffic),
+                timed: line.first() == Some(&b'{') || stamps::stated(line).is_some(),
+            }
         };
         if let Some(index) = self.first_sight(line, signature) {
             return found(index, &self.entries);

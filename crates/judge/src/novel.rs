@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::eprocess::{Mixture, log_mean};
+use crate::level::Level;
 use crate::strata::Strata;
 use crate::table::{ArmCells, Row};
 
@@ -38,13 +40,18 @@ pub(crate) fn novel_failures(
             .get(&bucket)
             .map_or(0, |(_, episodes)| *episodes) as f64
     };
+    let exposure = strata.exposures().1;
     for (bucket, stratum) in &strata.buckets {
         let (mut stable, mut canary) = (0.0, 0.0);
         let mut seen = Vec::new();
         for (row, hash) in failures.iter().filter(|(_, hash)| !known.contains(hash)) {
             let (of_stable, of_canary) = (
                 episodes(&row.stable, *bucket),
-                episodes(&row.canary, *bucket),
+                if is_tested(row, exposure, strata.complete) {
+                    episodes(&row.canary, *bucket)
+                } else {
+                    0.0
+                },
             );
             if of_stable > 0.0 {
                 stable += 1.0;
@@ -62,6 +69,61 @@ pub(crate) fn novel_failures(
         }
     }
     novel
+}
+
+/// Failures that are looked at each for itself, the most frequent of the canary.
+const PLACES: usize = 16;
+
+/// Logarithm of the e-value of "one failure is the canary's alone", in logs that
+/// are complete: the mean of the failures' own e-values over a fixed number of
+/// places, the empty ones holding their stake. Over one bucket nothing says what
+/// came first, so that [`novel_failures`] must count each of stable's failures
+/// against it. `None` where the canary has no failure.
+pub(crate) fn alone(strata: &Strata, rows: &[Row]) -> Option<f64> {
+    let (stable_exposure, canary_exposure) = strata.exposures();
+    let share = canary_exposure / (canary_exposure + stable_exposure);
+    let mut logs: Vec<f64> = rows
+        .iter()
+        .filter(|row| is_tested(row, canary_exposure, true) && row.canary.total() > 0)
+        .map(|row| {
+            let mut mixture = Mixture::default();
+            mixture.add(
+                row.canary.episodes() as f64,
+                row.stable.episodes() as f64,
+                share,
+            );
+            mixture.log_e()
+        })
+        .collect();
+    if logs.is_empty() {
+        return None;
+    }
+    logs.sort_by(|a, b| b.total_cmp(a));
+    logs.truncate(PLACES);
+    let empty = (PLACES - logs.len()) as f64 / PLACES as f64;
+    let place = 1.0 / PLACES as f64;
+    let places = logs.into_iter().map(|log_e| (log_e, place));
+    Some(log_mean(
+        places
+            .chain(std::iter::once((0.0, empty)))
+            .collect::<Vec<_>>()
+            .into_iter(),
+    ))
+}
+
+/// Share of the canary's exposure from which what reports a failure below ERROR
+/// is tested: there a word may mean less than it says.
+const MIN_SUSPECT_SHARE: f64 = 0.02;
+
+/// Whether a failure speaks against the canary. What is said below ERROR must
+/// be frequent and, in logs that are complete, must have gone on: as a process
+/// starts much is not there yet.
+pub(crate) fn is_tested(row: &Row, canary_exposure: f64, complete: bool) -> bool {
+    row.level >= Level::Error
+        || row.crash.is_some()
+        || row.suspect
+            && row.canary.total() as f64 >= MIN_SUSPECT_SHARE * canary_exposure
+            && (row.goes_on || !complete)
 }
 
 /// A row's identity in 32 bits, as it is carried from look to look.

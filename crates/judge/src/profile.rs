@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::Traffic;
+use crate::access::{Half, Traffic};
 pub use crate::cells::PackedCells;
 use crate::clock;
 pub use crate::counts::Cell;
@@ -17,7 +17,8 @@ pub use crate::latency::Durations;
 use crate::level::Level;
 use crate::miner::{Found, Miner};
 use crate::redact::redact;
-use crate::signs::Crash;
+use crate::signs::{self, Crash};
+use crate::stamps::{self, JsonTime};
 use crate::start::Start;
 use crate::timeline::{History, Places, Slice};
 use crate::trace::Trace;
@@ -55,6 +56,9 @@ pub struct Profile {
     /// Whether the last event is an uncaught exception (a traceback that no
     /// logger wrote): with it the process ended, if it ended.
     pub ends_in_traceback: bool,
+    /// Whether an uncaught exception was followed by a process's start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarted_after_traceback: bool,
     /// Counts over all templates, one for each bucket that has any, in order.
     pub tallies: Vec<Tally>,
     /// The templates, in canonical order.
@@ -140,6 +144,10 @@ impl Template {
     }
 }
 
+/// Events after an uncaught exception among which the next process's start is
+/// looked for.
+const RESTART_EVENTS: u8 = 4;
+
 /// Reads one log, piece by piece, in bounded memory.
 #[derive(Debug)]
 pub struct Profiler {
@@ -194,10 +202,16 @@ struct Reader {
     key_block: KeyBlock,
     /// Time of the last line that had one: lines without one are of then.
     now_ms: Option<i64>,
+    json_time: JsonTime,
     error_episode: Episode,
     server_error_episode: Episode,
     failure_episode: Episode,
     start: Start,
+    /// Events to come in which a process's start shows that the one before it
+    /// died of what nobody caught.
+    may_restart: u8,
+    /// The request that came last is a probe.
+    probed: bool,
     /// The slice of the course that is being read, and its last event.
     slice: u32,
     slice_ends_with: u64,
@@ -214,10 +228,13 @@ impl Reader {
             trace: Trace::default(),
             key_block: KeyBlock::default(),
             now_ms: None,
+            json_time: JsonTime::default(),
             error_episode: Episode::default(),
             server_error_episode: Episode::default(),
             failure_episode: Episode::default(),
             start: Start::default(),
+            may_restart: 0,
+            probed: false,
             slice: 0,
             slice_ends_with: 0,
             places: Places::default(),
@@ -244,19 +261,27 @@ impl Reader {
         }
         self.close();
         let time = clock::leading(text);
+        let found = self.miner.find(text, time.map_or(0, |(_, len)| len));
         let ms = line
             .ms
             .or(time.map(|(ms, _)| ms))
-            .or_else(|| clock::leading_syslog(text))
+            .or_else(|| self.stated_time(found, text))
             .or(self.now_ms);
         self.now_ms = ms;
         let bucket = self.window.bucket_of(ms);
-        let Found { template, kind } = self.miner.find(text, time.map_or(0, |(_, len)| len));
+        let Found {
+            template, mut kind, ..
+        } = found;
         if kind.is_error() {
             self.trace.first_line(text);
         } else {
             self.trace.clear();
         }
+        if self.may_restart > 0 {
+            self.may_restart -= 1;
+            self.profile.restarted_after_traceback |= signs::starts(&String::from_utf8_lossy(text));
+        }
+        kind.traffic = self.traffic(found);
         let request = kind.traffic == Traffic::Request;
         self.open = Some(Open {
             template,
@@ -269,6 +294,27 @@ impl Reader {
                 None
             },
         });
+    }
+
+    /// Whether a line is a request: its answer alone does not say whose it is.
+    fn traffic(&mut self, found: Found) -> Traffic {
+        match found.half {
+            Half::Came(probe) => self.probed = probe,
+            Half::Answered if std::mem::take(&mut self.probed) => return Traffic::Probe,
+            Half::Answered | Half::Whole => {}
+        }
+        found.kind.traffic
+    }
+
+    /// The time of a line that neither the runtime nor its beginning tells.
+    fn stated_time(&mut self, found: Found, text: &[u8]) -> Option<i64> {
+        if !found.timed {
+            None
+        } else if text.first() == Some(&b'{') {
+            self.json_time.of(text)
+        } else {
+            stamps::stated(text)
+        }
     }
 
     /// How long a request took, where its line says so.
@@ -321,6 +367,9 @@ impl Reader {
         }
         self.add_to_course(open.template, kind);
         self.profile.ends_in_traceback = kind.crash == Some(Crash::Traceback);
+        if self.profile.ends_in_traceback {
+            self.may_restart = RESTART_EVENTS;
+        }
         self.add_to_history(open.ms, kind);
         if let Some(bin) = open.duration {
             self.durations(bucket).add(bin);

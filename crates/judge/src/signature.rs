@@ -275,15 +275,21 @@ fn json_signature(line: &[u8]) -> Signature {
         hash_bytes(key, &mut hash);
         hash.add(1);
         let raw = value.raw();
-        if status::is_status_key(key) {
+        if status::is_status_key(key) && !matches!(value, json::Value::Nested(_)) {
             status.note_value(raw);
+        } else if status::is_grpc_key(key) {
+            status.note_grpc(raw);
         } else if let Some(level) = level::level_value(key, value) {
             for byte in level.raw() {
                 hash.add(u64::from(byte.to_ascii_lowercase()));
             }
-        } else if mask::is_message_key(key) || mask::is_telling_key(key) {
+        } else if mask::is_message_key(key)
+            || mask::is_telling_key(key) && !matches!(value, json::Value::Nested(_))
+        {
             status.note_method(raw);
             hash = hash_words(raw, hash, &mut status);
+        } else if let json::Value::Nested(object) = value {
+            hash = hash_request(object, hash, &mut status);
         }
     }
     hash.add(u64::from(status.class) << 8);
@@ -291,6 +297,25 @@ fn json_signature(line: &[u8]) -> Signature {
         hash: hash.finish(),
         status_class: status.class,
     }
+}
+
+/// What an object within the event says of a request: its status, its method
+/// and what it asked for.
+fn hash_request(object: &[u8], mut hash: Hash, status: &mut Status) -> Hash {
+    json::visit(object, &mut |key, value| {
+        let raw = value.raw();
+        if matches!(value, json::Value::Nested(_)) {
+            return;
+        }
+        if status::is_status_key(key) {
+            status.note_value(raw);
+        } else if mask::is_request_key(key) {
+            status.note_method(raw);
+            hash_bytes(key, &mut hash);
+            hash = hash_words(raw, hash, status);
+        }
+    });
+    hash
 }
 
 #[cfg(test)]
@@ -355,6 +380,25 @@ mod tests {
             ("level=info method=GET path=/x status=502 dur=250ms", 5),
             (r#"{"msg":"request","path":"/x","status":503,"ms":200}"#, 5),
             (r#"{"msg":"request","statusCode":"201"}"#, 2),
+            (
+                r#"{"httpRequest":{"requestMethod":"GET","responseSize":"503","status":200},"message":""}"#,
+                2,
+            ),
+            (
+                r#"{"req":{"method":"GET","url":"/a"},"res":{"statusCode":502}}"#,
+                5,
+            ),
+            (
+                r#"{"msg":"finished unary call","grpc.code":"Unavailable"}"#,
+                5,
+            ),
+            ("GET /a - 443 - 10.0.0.9 curl - 200 0 0 24", 2),
+            ("Sent 503 in 12ms", 5),
+            ("sent 503 bytes", 0),
+            (
+                r#"h2 app/x 0.000 0.012 0.000 502 502 34 366 "GET https://x:443/y HTTP/2.0""#,
+                5,
+            ),
             (
                 "[GIN] 2026/01/02 - 03:04:05 | 500 | 1.2ms | 10.0.0.1 | GET \"/x\"",
                 5,

@@ -73,6 +73,20 @@ const AT_START: &[(&str, Crash)] = &[
     ("FATAL ERROR: ", Crash::OutOfMemory),
     ("memory allocation of ", Crash::OutOfMemory),
     ("fatal runtime error: ", Crash::Panic),
+    ("Aborted (core dumped)", Crash::Panic),
+    ("Bus error", Crash::Segfault),
+    ("Illegal instruction", Crash::Segfault),
+    ("java.lang.OutOfMemoryError", Crash::OutOfMemory),
+    (
+        "PHP Fatal error:  Allowed memory size of ",
+        Crash::OutOfMemory,
+    ),
+    ("[FATAL] failed to allocate memory", Crash::OutOfMemory),
+    ("eheap_alloc: Cannot allocate ", Crash::OutOfMemory),
+    ("Crash dump is being written to: ", Crash::Panic),
+    ("Kernel pid terminated ", Crash::Panic),
+    ("{\"Kernel pid terminated\"", Crash::Panic),
+    ("PHP Fatal error:  Uncaught ", Crash::Traceback),
     ("Traceback (most recent call last)", Crash::Traceback),
 ];
 
@@ -97,7 +111,55 @@ pub(crate) fn crash(line: &str, errors: bool) -> Option<Crash> {
     if errors && start.contains("java.lang.OutOfMemoryError") {
         return Some(Crash::OutOfMemory);
     }
-    None
+    if start.contains(": Assertion `") && start.ends_with("' failed.") || is_uncaught_in_node(start)
+    {
+        return Some(Crash::Panic);
+    }
+    is_uncaught_in_ruby(start).then_some(Crash::Traceback)
+}
+
+/// Whether a line says that a process is starting.
+pub(crate) fn starts(line: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "starting",
+        "started",
+        "booting",
+        "initializ",
+        "listening",
+        "version",
+    ];
+    let lower = line.to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// `/app/src/main.js:61`, a line that Node writes above the source that threw
+/// what nobody caught.
+fn is_uncaught_in_node(line: &str) -> bool {
+    let place = line.strip_prefix("file://").unwrap_or(line);
+    let Some((path, number)) = place.rsplit_once(':') else {
+        return false;
+    };
+    (path.starts_with('/') || path.starts_with("node:"))
+        && !path.contains(' ')
+        && [".js", ".mjs", ".cjs", ".ts", "loader"]
+            .iter()
+            .any(|end| path.ends_with(end))
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// ``/app/run.rb:61:in `run': queue is closed (RuntimeError)``
+fn is_uncaught_in_ruby(line: &str) -> bool {
+    let Some((place, rest)) = line.split_once(":in ") else {
+        return false;
+    };
+    let file = place
+        .rsplit_once(':')
+        .is_some_and(|(path, _)| path.ends_with(".rb") && !path.contains(' '));
+    file && rest.ends_with(')')
+        && rest
+            .rsplit_once('(')
+            .is_some_and(|(_, name)| is_exception_name(name.trim_end_matches(')')))
 }
 
 /// `thread 'main' (1234) panicked at src/main.rs:1:2:` of newer toolchains.
@@ -123,7 +185,15 @@ const FAILURE_WORDS: &[&str] = &[
 static FAILURE_HINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let words = ["fault", "panic"]
         .into_iter()
-        .chain(FAILURE_WORDS.iter().copied());
+        .chain(FAILURE_WORDS.iter().copied())
+        .chain(
+            BROKEN
+                .iter()
+                .chain(WARNED)
+                .chain(INFORMED)
+                .chain(&SUMS)
+                .copied(),
+        );
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .kind(Some(AhoCorasickKind::DFA))
@@ -148,20 +218,91 @@ pub(crate) fn reports_failure(line: &str) -> bool {
     FAILURE_WORDS.iter().any(|word| has_word(&lower, word))
 }
 
+/// What is said at whatever level when something is not there, does not answer
+/// or is damaged.
+const BROKEN: &[&str] = &[
+    "connection refused",
+    "connection reset",
+    "connection timed out",
+    "econnrefused",
+    "econnreset",
+    "etimedout",
+    "timed out",
+    "timeout exceeded",
+    "readtimeout",
+    "deadline exceeded",
+    "no route to host",
+    "host is unreachable",
+    "service unavailable",
+    "socket hang up",
+    "circuit breaker is open",
+    "out of memory",
+    "no space left",
+    "too many open files",
+    "deadlock detected",
+    "corrupt",
+    "corrupted",
+    "malformed",
+    "mismatch",
+    "inconsistent",
+    "wrong crc",
+    "truncated",
+    "failed verification",
+];
+
+/// Words that report a failure where a line warns.
+const WARNED: &[&str] = &[
+    "failed",
+    "failure",
+    "cannot ",
+    "could not",
+    "unable to",
+    "refused",
+    "rejected",
+    "retrying",
+    "invalid",
+    "denied",
+    "unavailable",
+    "timeout",
+];
+
+/// What data are checked by, and how it is said that they do not pass.
+const SUMS: [&str; 5] = ["checksum", "crc", "digest", "hash", "signature"];
+const NOT_PASSED: [&str; 6] = [
+    "differ",
+    "not match",
+    "wrong",
+    "bad",
+    "invalid",
+    "but expected",
+];
+
+/// Whether a line says that a checksum is not what it should be.
+fn is_wrong_sum(lower: &str) -> bool {
+    SUMS.iter().any(|sum| has_word(lower, sum))
+        && NOT_PASSED.iter().any(|word| lower.contains(word))
+}
+
+/// Those that do so at INFO as well.
+const INFORMED: &[&str] = &["failed", "failure", "could not", "unable to", "invalid"];
+
 /// Whether a line that states a level below ERROR nevertheless reports that
-/// something broke: an exception by its class name, or a state `FAILED`.
-pub(crate) fn hides_failure(line: &str) -> bool {
+/// something broke: an exception by its class name, a state `FAILED`, what is
+/// not there or damaged; at WARN any failure.
+pub(crate) fn hides_failure(line: &str, warns: bool) -> bool {
     if !hints_at_failure(line) {
         return false;
+    }
+    let lower = line.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| has_word(&lower, word));
+    if is_wrong_sum(&lower) || says(BROKEN) || says(if warns { WARNED } else { INFORMED }) {
+        return true;
     }
     has_exception_name(line)
         || line
             .split(|c: char| !c.is_ascii_alphanumeric())
             .any(|word| word == "FAILED")
-        || {
-            let lower = line.to_ascii_lowercase();
-            has_word(&lower, "exception")
-        }
+        || has_word(&line.to_ascii_lowercase(), "exception")
 }
 
 /// Whether `lower` holds `word`, not as part of an identifier, not negated and
@@ -336,6 +477,24 @@ mod tests {
                 "terminate called after throwing an instance of 'std::bad_alloc'",
                 Some(Crash::Panic),
             ),
+            ("/app/src/main.js:61", Some(Crash::Panic)),
+            ("GET /app/src/main.js:61", None),
+            (
+                "a.out: x.c:57: place: Assertion `stock != 0' failed.",
+                Some(Crash::Panic),
+            ),
+            (
+                "/app/run.rb:61:in `run': closed (RuntimeError)",
+                Some(Crash::Traceback),
+            ),
+            (
+                "java.lang.OutOfMemoryError: Java heap space",
+                Some(Crash::OutOfMemory),
+            ),
+            (
+                "Crash dump is being written to: erl_crash.dump...done",
+                Some(Crash::Panic),
+            ),
             ("GET /?q=panic: oh no", None),
             ("FATAL: password authentication failed", None),
             ("FATAL ERROR: cannot reach the printer", None),
@@ -354,7 +513,7 @@ mod tests {
             "task switched to FAILED",
             "caught java.io.IOException: broken pipe",
         ] {
-            assert!(hides_failure(line), "{line}");
+            assert!(hides_failure(line, false), "{line}");
         }
         for line in [
             "finished, errors: 0",
@@ -364,7 +523,10 @@ mod tests {
             "completed without errors",
             "error_count=3 ok",
         ] {
-            assert!(!hides_failure(line) && !reports_failure(line), "{line}");
+            assert!(
+                !hides_failure(line, true) && !reports_failure(line),
+                "{line}"
+            );
         }
         for line in [
             "connection refused",
@@ -374,7 +536,36 @@ mod tests {
             assert!(reports_failure(line), "{line}");
         }
         assert!(!hides_failure(
-            "ErrorHandler registered, MySQL mode STRICT,ERROR_FOR_DIVISION"
+            "ErrorHandler registered, MySQL mode STRICT,ERROR_FOR_DIVISION",
+            false
         ));
+        for line in [
+            "cannot reach http://a:1: connect: connection refused",
+            "Post \"http://a\": context deadline exceeded",
+            "checksum mismatch for order 7",
+            "row 9 is corrupt",
+            "block 7: checksum 12ab differs from 99ff",
+            "page verification: calculated checksum 7 but expected 9",
+        ] {
+            assert!(hides_failure(line, false), "{line}");
+        }
+        for line in [
+            "call refused, retrying",
+            "token rejected",
+            "upstream unavailable",
+        ] {
+            assert!(
+                hides_failure(line, true) && !hides_failure(line, false),
+                "{line}"
+            );
+        }
+        for line in [
+            "0 corrupt blocks",
+            "no mismatch",
+            "timeout=30 retries=5",
+            "price list is old",
+        ] {
+            assert!(!hides_failure(line, true), "{line}");
+        }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) enum Measure {
     Errors,
     /// Requests answered with 5xx.
     ServerErrors,
-    /// Events at WARN, of templates that both arms show.
+    /// Events at WARN, of templates that both arms show, and requests answered
+    /// with 4xx.
     Warnings,
     /// Requests slower than the bucket's pooled median.
     Slow,
@@ -125,6 +126,13 @@ pub(crate) struct Strata {
     /// Logs without a common time that have too few parts to show their ups
     /// and downs: what differs is told, and no gate acts on it.
     pub too_short: bool,
+    /// The logs are all that there will ever be (files).
+    pub complete: bool,
+    /// They are counted by the parts of their course.
+    pub by_parts: bool,
+    /// Parts of stable's and of the canary's logs.
+    pub parts: (usize, usize),
+    debug_counts: bool,
 }
 
 impl Strata {
@@ -165,6 +173,10 @@ impl Strata {
             slow,
             dispersion,
             too_short: by_parts && ARMS.iter().any(|(arm, _)| parts(arm(evidence)) < MIN_PARTS),
+            complete: !evidence.window.is_aligned(),
+            by_parts,
+            parts: (parts(&evidence.stable), parts(&evidence.canary)),
+            debug_counts: speaks_debug_alike(&table.rows),
         }
     }
 
@@ -172,6 +184,11 @@ impl Strata {
     /// dispersion, or counted in episodes where stable has too few to tell.
     pub(crate) fn independent(&self, counts: &Counts, measure: Measure) -> f64 {
         self.dispersion.independent(counts, measure)
+    }
+
+    /// Whether a row's events are exposure where there are no requests.
+    pub(crate) fn is_exposure(&self, row: &Row) -> bool {
+        is_exposure(row, self.debug_counts)
     }
 
     /// Exposure of an arm for the gates: what was served, and what failed
@@ -343,7 +360,10 @@ fn add_rows(rows: &[Row], complete: u32, all: &mut BTreeMap<u32, Stratum>) -> bo
                     counts.events += count;
                     seen = true;
                 }
-                if shared && row.level == Level::Warn && row.traffic == Traffic::None {
+                // Who is turned away is told by a status, not by a level.
+                let turned_away = row.traffic == Traffic::Request && row.status_class == 4;
+                if turned_away || shared && row.level == Level::Warn && row.traffic == Traffic::None
+                {
                     counts.of_mut(Measure::Warnings).add(
                         *count,
                         *episodes,

@@ -7,18 +7,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::Traffic;
+use crate::cluster;
 use crate::evidence::{Arm, ArmEvidence, Evidence, LogProfile};
 use crate::level::Level;
 use crate::likeness::{self, Marks};
 use crate::policy::Policy;
 use crate::profile::{Profile, Template};
 use crate::signs::Crash;
+use crate::stopped::Seen;
 
 /// Rows compared for rewording at most, of each side: the comparison is of
 /// every vanished row with every new one.
 const MAX_PAIRED_ROWS: usize = 256;
 /// Share of words that a reworded message keeps, at least.
 const MIN_REWORDED: f64 = 0.5;
+/// The same where the new message is said as often as the old one was.
+const MIN_REWORDED_AS_FREQUENT: f64 = 0.15;
+/// Events of either from which how often they come says something.
+const MIN_FREQUENT: u64 = 30;
+/// How far from each other the two may be, as a factor.
+const MAX_FREQUENCY_RATIO: f64 = 1.25;
 /// The same at FATAL: a new fatal text must not hide behind an old one.
 const MIN_REWORDED_FATAL: f64 = 0.8;
 
@@ -45,6 +53,13 @@ pub(crate) struct Row {
     pub canary_pods: BTreeSet<String>,
     /// What it said before, when it was reworded.
     pub reworded: Option<String>,
+    /// When each arm said it.
+    pub stable_seen: Seen,
+    pub canary_seen: Seen,
+    /// Seen over the course of one of the canary's logs.
+    pub goes_on: bool,
+    /// Parts of its logs' course that showed it, of stable and of the canary.
+    pub parts: (u64, u64),
 }
 
 /// One arm's counts of a row.
@@ -107,10 +122,28 @@ impl Row {
             canary: ArmCells::default(),
             canary_pods: BTreeSet::new(),
             reworded: None,
+            stable_seen: Seen::default(),
+            canary_seen: Seen::default(),
+            goes_on: false,
+            parts: (0, 0),
         }
     }
 
-    fn add(&mut self, arm: Arm, pod: &str, template: &Template, parts: Option<u64>) {
+    fn add(&mut self, arm: Arm, log: &LogProfile, template: &Template, by_parts: bool) {
+        let (pod, course) = (log.pod.as_str(), &log.profile.course);
+        let own_parts = course.parts(template.spread);
+        let parts = by_parts.then_some(own_parts);
+        match arm {
+            Arm::Stable => {
+                self.parts.0 += own_parts;
+                self.stable_seen.join(template.first_ms, template.last_ms);
+            }
+            Arm::Canary => {
+                self.canary_seen.join(template.first_ms, template.last_ms);
+                self.parts.1 += own_parts;
+                self.goes_on |= course.goes_on(template.spread);
+            }
+        }
         let cells = match arm {
             Arm::Stable => &mut self.stable,
             Arm::Canary => &mut self.canary,
@@ -146,6 +179,17 @@ impl Row {
     fn join(&mut self, other: Self) {
         self.stable.join(&other.stable);
         self.canary.join(&other.canary);
+        for (own, others) in [
+            (&mut self.stable_seen, other.stable_seen),
+            (&mut self.canary_seen, other.canary_seen),
+        ] {
+            own.join(others.first_ms, others.last_ms);
+        }
+        self.goes_on |= other.goes_on;
+        self.parts = (
+            self.parts.0.max(other.parts.0),
+            self.parts.1.max(other.parts.1),
+        );
         self.regular = both(self.regular, other.regular);
         self.canary_pods.extend(other.canary_pods);
         self.first_ms = [self.first_ms, other.first_ms].into_iter().flatten().min();
@@ -278,7 +322,6 @@ fn all_rows(evidence: &Evidence) -> Vec<Row> {
     ] {
         for log in logs_in_order(logs) {
             for template in &log.profile.templates {
-                let parts = by_parts.then(|| log.profile.course.parts(template.spread));
                 let key = (
                     template.text.as_str(),
                     template.exception.as_str(),
@@ -290,7 +333,7 @@ fn all_rows(evidence: &Evidence) -> Vec<Row> {
                 );
                 rows.entry(key)
                     .or_insert_with(|| Row::new(template))
-                    .add(arm, &log.pod, template, parts);
+                    .add(arm, log, template, by_parts);
             }
         }
     }
@@ -310,32 +353,71 @@ fn join_like(rows: Vec<Row>) -> Vec<Row> {
         groups.entry(key).or_default().push(row);
     }
     let mut joined = Vec::new();
-    for (_, group) in groups {
-        // The more general texts first: they take the others in.
-        let mut group = group;
-        group.sort_by(|a, b| {
-            (std::cmp::Reverse(variables(&a.text)), &a.text)
-                .cmp(&(std::cmp::Reverse(variables(&b.text)), &b.text))
-        });
-        let first = joined.len();
-        let mut marks: Vec<Marks> = Vec::new();
-        for row in group {
-            let error = row.level >= Level::Error || row.crash.is_some();
-            let own_marks = likeness::marks(&row.text);
-            let found = (0..marks.len())
-                .rev()
-                .take(MAX_PAIRED_ROWS)
-                .find(|index| likeness::is_like(&marks[*index], &own_marks, error));
-            if let Some(index) = found {
-                let own: &mut Row = &mut joined[first + index];
-                own.text = likeness::merged(&own.text, &row.text);
-                marks[index] = likeness::marks(&own.text);
-                own.join(row);
-            } else {
-                marks.push(own_marks);
-                joined.push(row);
-            }
+    for group in groups.into_values() {
+        joined.extend(take_rare_in(join_group(group)));
+    }
+    joined
+}
+
+/// Events of one arm alone below which a text is no kind of its own.
+const MAX_RARE: u64 = 4;
+
+/// What one arm said a few times is of the kind of what is like it: it is
+/// exposure, and tells nothing by itself.
+fn take_rare_in(rows: Vec<Row>) -> Vec<Row> {
+    let is_rare = |row: &Row| {
+        let alone = row.is_canarys_only() || row.is_stables_only();
+        let total = row.stable.total() + row.canary.total();
+        alone && total <= MAX_RARE && row.level < Level::Error && row.crash.is_none()
+    };
+    let (rare, mut others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_rare);
+    let mut marks: Vec<Marks> = others
+        .iter()
+        .map(|row| likeness::marks(&row.text))
+        .collect();
+    for row in rare {
+        let own = likeness::marks(&row.text);
+        let like = marks
+            .iter()
+            .rev()
+            .take(MAX_PAIRED_ROWS)
+            .position(|other| likeness::is_like(other, &own, false));
+        if let Some(behind) = like {
+            let index = marks.len() - 1 - behind;
+            others[index].join(row);
+        } else {
+            marks.push(own);
+            others.push(row);
         }
+    }
+    others
+}
+
+/// Joins rows of one kind and length.
+fn join_group(mut group: Vec<Row>) -> Vec<Row> {
+    // In canonical order, the more general texts first.
+    group.sort_by(|a, b| {
+        (std::cmp::Reverse(variables(&a.text)), &a.text)
+            .cmp(&(std::cmp::Reverse(variables(&b.text)), &b.text))
+    });
+    let error = group
+        .first()
+        .is_some_and(|row| row.level >= Level::Error || row.crash.is_some());
+    let marks: Vec<Marks> = group.iter().map(|row| likeness::marks(&row.text)).collect();
+    let mut rows: Vec<Option<Row>> = group.into_iter().map(Some).collect();
+    let mut sets = cluster::groups(&marks, error);
+    sets.sort_unstable();
+    let mut joined = Vec::with_capacity(sets.len());
+    for set in sets {
+        let mut rows = set.into_iter().filter_map(|index| rows[index].take());
+        let Some(mut first) = rows.next() else {
+            continue;
+        };
+        for row in rows {
+            first.text = likeness::merged(&first.text, &row.text);
+            first.join(row);
+        }
+        joined.push(first);
     }
     joined
 }
@@ -356,16 +438,18 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
             .take(MAX_PAIRED_ROWS)
             .collect()
     };
+    let frame = frame_of(&rows);
     let with_words = |indices: Vec<usize>| -> Vec<(usize, Vec<String>)> {
         indices
             .into_iter()
-            .map(|index| (index, words(&rows[index].text)))
+            .map(|index| (index, words(&rows[index].text, &frame)))
             .collect()
     };
     let (vanished, new) = (
         with_words(indices(Row::is_stables_only)),
         with_words(indices(Row::is_canarys_only)),
     );
+    let traffic = traffic_ratio(&rows);
     let mut pairs = Vec::new();
     for (old, old_words) in &vanished {
         for (now, new_words) in &new {
@@ -375,6 +459,8 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
             }
             let least = if a.level == Level::Fatal {
                 MIN_REWORDED_FATAL
+            } else if is_as_frequent(a, b, traffic) {
+                MIN_REWORDED_AS_FREQUENT
             } else {
                 MIN_REWORDED
             };
@@ -412,19 +498,75 @@ fn pair_reworded(rows: Vec<Row>) -> Vec<Row> {
     paired
 }
 
-/// Whether two texts share as many words as a message keeps when it is
-/// reworded.
-pub(crate) fn are_alike(a: &str, b: &str) -> bool {
-    shared_words(&words(a), &words(b)) >= MIN_REWORDED
+/// How many events the canary has for each of stable's, by what most of stable's
+/// events that both say show (a weighted median); 0 for none.
+fn traffic_ratio(rows: &[Row]) -> f64 {
+    let mut ratios: Vec<(f64, u64)> = rows
+        .iter()
+        .filter(|row| !row.stable.is_empty() && !row.canary.is_empty())
+        .map(|row| {
+            (
+                row.canary.total() as f64 / row.stable.total().max(1) as f64,
+                row.stable.total(),
+            )
+        })
+        .collect();
+    ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all: u64 = ratios.iter().map(|(_, count)| count).sum();
+    let mut seen = 0;
+    let middle = ratios.into_iter().find(|(_, count)| {
+        seen += count;
+        2 * seen >= all
+    });
+    middle.map_or(0.0, |(ratio, _)| ratio)
 }
 
-/// The words of a text, in order: no level, no variable, no single letter.
-fn words(text: &str) -> Vec<String> {
+/// Whether an INFO message of stable and one of the canary are said equally
+/// often.
+fn is_as_frequent(old: &Row, now: &Row, traffic: f64) -> bool {
+    let (stable, canary) = (old.stable.total(), now.canary.total());
+    let ratio = canary as f64 / (stable as f64 * traffic);
+    old.level == Level::Info
+        && !old.suspect
+        && stable.min(canary) >= MIN_FREQUENT
+        && (1.0 / MAX_FREQUENCY_RATIO..=MAX_FREQUENCY_RATIO).contains(&ratio)
+}
+
+/// Whether two texts, by their words, share as many as a message keeps when it
+/// is reworded.
+pub(crate) fn are_alike(a: &[String], b: &[String]) -> bool {
+    shared_words(a, b) >= MIN_REWORDED
+}
+
+/// Rows below which nothing can be said of what most have.
+const MIN_FRAMED: usize = 8;
+
+/// The words that most rows have: a logger's frame, keys of fields, a host.
+pub(crate) fn frame_of(rows: &[Row]) -> BTreeSet<String> {
+    let mut of: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rows {
+        let mut words = words(&row.text, &BTreeSet::new());
+        words.dedup();
+        for word in words {
+            *of.entry(word).or_default() += 1;
+        }
+    }
+    let most = rows.len().max(MIN_FRAMED) / 2;
+    of.into_iter()
+        .filter(|(_, count)| *count > most)
+        .map(|(word, _)| word)
+        .collect()
+}
+
+/// The words of a text, in order: no level, no variable, no single letter, and
+/// not those of the frame.
+pub(crate) fn words(text: &str, frame: &BTreeSet<String>) -> Vec<String> {
     let mut words: Vec<String> = text
         .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
         .filter(|word| word.len() > 1 && word.chars().any(char::is_alphabetic))
         .filter(|word| crate::level::stated(word.as_bytes()).is_none())
         .map(str::to_ascii_lowercase)
+        .filter(|word| !frame.contains(word))
         .collect();
     words.sort_unstable();
     words

@@ -16,6 +16,7 @@ use crate::redact::redact;
 use crate::signs::Crash;
 use crate::strata::Strata;
 use crate::table::Row;
+use crate::unfit::never_worked;
 
 /// Exit codes of a container that was asked to stop: SIGTERM as the shell
 /// reports it, and SIGINT.
@@ -54,6 +55,8 @@ pub(crate) fn find(
     vetoes.extend(crashes(evidence, rows));
     let complete = !evidence.window.is_aligned();
     if let Some(row) = new_exception(complete, strata, rows, policy) {
+        vetoes.push(findings::of_new_exception(row, strata, pods));
+    } else if let Some(row) = never_worked(complete, rows) {
         vetoes.push(findings::of_new_exception(row, strata, pods));
     }
     vetoes
@@ -276,7 +279,9 @@ fn crashes(evidence: &Evidence, rows: &[Row]) -> Vec<Finding> {
         let Some(crash) = row.crash.filter(|crash| !in_stable.contains(crash)) else {
             continue;
         };
-        if crash == Crash::Traceback && !ended_in_traceback(evidence) {
+        // Want of memory that nobody caught is the same in every language.
+        let memory = row.exception == "MemoryError";
+        if crash == Crash::Traceback && !memory && !ended_in_traceback(evidence) {
             continue;
         }
         let better = best.get(&crash).is_none_or(|other| {
@@ -316,8 +321,17 @@ fn crashes(evidence: &Evidence, rows: &[Row]) -> Vec<Finding> {
 }
 
 /// An uncaught exception is a crash only where the process ended with it: its
-/// log is of a container that is gone, or its container's end is known.
+/// log is of a container that is gone, or its container's end is known, or in
+/// the same log another process starts after it.
 fn ended_in_traceback(evidence: &Evidence) -> bool {
+    if evidence
+        .canary
+        .logs
+        .iter()
+        .any(|log| log.profile.restarted_after_traceback)
+    {
+        return true;
+    }
     evidence
         .canary
         .logs

@@ -2,6 +2,7 @@
 //! something differs, not that it matters.
 
 use crate::judgement::{Gate, GateKind};
+use crate::novel::is_tested;
 use crate::policy::Policy;
 use crate::slow;
 use crate::strata::{Measure, Strata};
@@ -12,6 +13,10 @@ use crate::table::Row;
 const MIN_COUNT: u64 = 10;
 /// Requests of each arm below which lines for each request say nothing.
 const MIN_SERVED: u64 = 30;
+
+/// How many times worse warnings, durations and silence must be to hold a canary
+/// back: with enough traffic a test finds differences that matter to nobody.
+const HOLD_RATIO: f64 = 1.25;
 
 /// Rates and counts of both arms, as (stable, canary).
 struct Effect {
@@ -102,7 +107,7 @@ fn warnings(strata: &Strata, policy: &Policy) -> Effect {
     Effect {
         rates,
         counts,
-        worse: enough && rates.1 > rates.0,
+        worse: enough && rates.1 >= HOLD_RATIO * rates.0,
         large: enough
             && rates.1 >= policy.warn_min_ratio * rates.0
             && rates.1 - rates.0 >= policy.warn_min_difference,
@@ -117,7 +122,7 @@ fn duration(strata: &Strata, quantiles: (f64, f64), ratio: f64, policy: &Policy)
     Effect {
         rates: quantiles,
         counts: timed,
-        worse: enough && canary > stable,
+        worse: enough && canary >= HOLD_RATIO * stable,
         large: enough
             && canary >= ratio * stable
             && canary - stable >= policy.latency_min_difference_ms,
@@ -132,7 +137,7 @@ fn silence(strata: &Strata, rows: &[Row], policy: &Policy) -> Effect {
     Effect {
         rates,
         counts,
-        worse: enough && rates.1 < rates.0,
+        worse: enough && rates.1 * HOLD_RATIO <= rates.0,
         large: enough
             && rates.1 <= policy.silence_max_rest * rates.0
             && super::vanished::still_talks(rows),
@@ -141,9 +146,10 @@ fn silence(strata: &Strata, rows: &[Row], policy: &Policy) -> Effect {
 
 /// Failures of templates that stable never shows, in complete buckets.
 fn new_failures(strata: &Strata, rows: &[Row]) -> (u64, u64) {
+    let exposure = strata.exposures().1;
     let canary = rows
         .iter()
-        .filter(|row| row.is_failure() && row.stable.is_empty())
+        .filter(|row| row.stable.is_empty() && is_tested(row, exposure, strata.complete))
         .flat_map(|row| &row.canary.cells)
         .filter(|(bucket, _)| strata.buckets.contains_key(bucket))
         .map(|(_, (count, _))| count)

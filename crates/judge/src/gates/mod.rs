@@ -18,8 +18,9 @@ use crate::carried::{CARRIED_GATES, State};
 use crate::eprocess::{Mixture, log_mean};
 use crate::evidence::{Evidence, Window};
 use crate::judgement::{Carried, ExposureUnit, Gate, GateKind};
-use crate::novel::{novel_failures, row_hash};
+use crate::novel::{alone, novel_failures, row_hash};
 use crate::policy::Policy;
+use crate::stopped::work_stopped;
 use crate::strata::{Measure, Strata, Stratum};
 use crate::table::Row;
 
@@ -81,10 +82,26 @@ pub(crate) fn run(evidence: &Evidence, strata: &Strata, rows: &[Row], policy: &P
         .zip(present.iter().zip(&continued))
         .map(|(kind, (present, continued))| {
             // The mean of two e-processes is one.
-            let log_e = log_mean([(present.log_e(), 0.5), (continued.log_e(), 0.5)].into_iter());
+            let mut log_e =
+                log_mean([(present.log_e(), 0.5), (continued.log_e(), 0.5)].into_iter());
+            let alone = match kind {
+                GateKind::NewErrors if strata.complete => alone(strata, rows),
+                _ => None,
+            };
+            if let Some(alone) = alone {
+                log_e = log_mean([(log_e, 0.5), (alone, 0.5)].into_iter());
+            }
             effect::gate(*kind, log_e, strata, rows, policy)
         })
         .collect();
+    if work_stopped(evidence, rows) {
+        for gate in gates
+            .iter_mut()
+            .filter(|gate| gate.kind == GateKind::Silence)
+        {
+            gate.holds = !gate.fired;
+        }
+    }
     let (gate, vanished) = vanished::gate(strata, rows, policy);
     gates.push(gate);
     let metrics = Metrics::new(evidence, policy);

@@ -11,4 +11,5 @@ mod planted;
 mod properties;
 mod scene;
 mod secrets;
+mod unfamiliar;
 mod vetoes;
