@@ -6,7 +6,7 @@ use crate::access::Traffic;
 use crate::eprocess::Mixture;
 use crate::evidence::{ClusterEvent, Evidence};
 use crate::gates::{Compared, Outcome};
-use crate::judgement::{ExposureUnit, Finding, FindingClass, GateKind, Ratio};
+use crate::judgement::{Finding, FindingClass, GateKind, Ratio};
 use crate::level::Level;
 use crate::policy::Policy;
 use crate::redact::redact;
@@ -133,8 +133,7 @@ fn confirm(candidates: &mut [(f64, Finding)]) {
 
 /// A new exception that aborts on its first occasions.
 pub(crate) fn of_new_exception(row: &Row, strata: &Strata, pods: u32) -> Finding {
-    let (stable, canary) = strata.served();
-    of_row(row, FindingClass::NewError, (stable, canary), pods)
+    of_row(row, FindingClass::NewError, strata.whole, pods)
 }
 
 /// Requests take longer.
@@ -254,11 +253,11 @@ pub(crate) fn blank(class: &str, text: &str) -> Finding {
     }
 }
 
-/// Exposure of both arms; where nothing complete was exposed yet, the events
-/// themselves, so that findings have rates from the first look on.
+/// Exposure of both arms over the whole logs; where nothing was exposed yet, the
+/// events themselves, so that findings have rates from the first look on.
 fn exposures(strata: &Strata, rows: &[Row]) -> (u64, u64) {
-    let (stable, canary) = strata.served();
-    if strata.unit != ExposureUnit::None && stable > 0 && canary > 0 {
+    let (stable, canary) = strata.whole;
+    if stable > 0 && canary > 0 {
         return (stable, canary);
     }
     (

@@ -132,6 +132,10 @@ pub(crate) struct Strata {
     pub by_parts: bool,
     /// Parts of stable's and of the canary's logs.
     pub parts: (usize, usize),
+    /// Exposure of stable and of the canary over the whole logs, buckets that
+    /// are not complete included: what findings, which count all that was seen,
+    /// are shares of.
+    pub whole: (u64, u64),
     debug_counts: bool,
 }
 
@@ -176,6 +180,7 @@ impl Strata {
             complete: !evidence.window.is_aligned(),
             by_parts,
             parts: (parts(&evidence.stable), parts(&evidence.canary)),
+            whole: whole(evidence, &table.rows, unit),
             debug_counts: speaks_debug_alike(&table.rows),
         }
     }
@@ -301,6 +306,25 @@ fn add_tallies(
         );
     }
     seen
+}
+
+/// Exposure of stable and of the canary, whatever bucket it fell into.
+fn whole(evidence: &Evidence, rows: &[Row], unit: ExposureUnit) -> (u64, u64) {
+    let requests = |arm: &ArmEvidence| {
+        let tallies = arm.logs.iter().flat_map(|log| &log.profile.tallies);
+        tallies.map(|tally| tally.requests).sum()
+    };
+    match unit {
+        ExposureUnit::Requests => (requests(&evidence.stable), requests(&evidence.canary)),
+        ExposureUnit::Events => {
+            let debug = speaks_debug_alike(rows);
+            let shared = rows.iter().filter(|row| is_exposure(row, debug));
+            shared.fold((0, 0), |(stable, canary), row| {
+                (stable + row.stable.total(), canary + row.canary.total())
+            })
+        }
+        ExposureUnit::None => (0, 0),
+    }
 }
 
 /// Parts of an arm's logs.

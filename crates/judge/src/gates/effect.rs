@@ -1,7 +1,7 @@
 //! How large the difference is that a gate tests: an e-value alone says that
 //! something differs, not that it matters.
 
-use crate::judgement::{Gate, GateKind};
+use crate::judgement::{ExposureUnit, Gate, GateKind};
 use crate::novel::is_tested;
 use crate::policy::Policy;
 use crate::slow;
@@ -17,6 +17,11 @@ const MIN_SERVED: u64 = 30;
 /// How many times worse warnings, durations and silence must be to hold a canary
 /// back: with enough traffic a test finds differences that matter to nobody.
 const HOLD_RATIO: f64 = 1.25;
+
+/// Lines of stable for each request below which they are no sign of its traffic:
+/// what processes say as they start and end, and jobs on timers, falls on more
+/// requests in the busier version.
+const MIN_TALK: f64 = 0.1;
 
 /// Rates and counts of both arms, as (stable, canary).
 struct Effect {
@@ -133,7 +138,9 @@ fn silence(strata: &Strata, rows: &[Row], policy: &Policy) -> Effect {
     let counts = strata.errors(Measure::Said);
     let rates = rates(counts, strata.exposures());
     let (stable_served, canary_served) = strata.served();
-    let enough = counts.0 >= MIN_COUNT && stable_served.min(canary_served) >= MIN_SERVED;
+    let enough = counts.0 >= MIN_COUNT
+        && stable_served.min(canary_served) >= MIN_SERVED
+        && (rates.0 >= MIN_TALK || strata.unit != ExposureUnit::Requests);
     Effect {
         rates,
         counts,

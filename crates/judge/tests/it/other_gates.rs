@@ -298,6 +298,48 @@ fn a_canary_that_says_far_less_for_each_request_is_silent() {
     assert_ne!(judge::judge(&scene, &lax).decision, Abort);
 }
 
+#[test]
+fn what_processes_say_as_they_end_is_no_sign_of_traffic() {
+    // A line for some twenty requests, in the version whose pods go away.
+    let ends = |i: i64| match (i * i * 31 + i * 17) % 53 {
+        0 => vec!["closing pool"],
+        1 | 2 => vec!["draining connections"],
+        _ => vec![],
+    };
+    let goes_on = |i: i64| match i {
+        900 | 1_100 => vec!["closing pool", "draining connections"],
+        _ => vec![],
+    };
+    let judgement = judge(
+        &[working("s", 1000, ends)],
+        &[working("c", 2000, goes_on)],
+        END_MS,
+    );
+    let gate = gate(&judgement, GateKind::Silence);
+    assert!(gate.log_e > gate.threshold, "it would have fired: {gate:?}");
+    assert!(!gate.fired && !gate.holds, "{gate:?}");
+}
+
+#[test]
+fn a_finding_is_a_share_of_all_that_was_seen() {
+    // The newest bucket is not complete: what is in it is counted in both.
+    let fails = |i: i64| match i % 10 {
+        0 => format!("500 - yellow {i}"),
+        _ => format!("200 - yellow {i}"),
+    };
+    let served = |i: i64| format!("200 - yellow {i}");
+    let judgement = judge(
+        &[steady("s", 2000, SPAN_MS, served)],
+        &[steady("c", 1000, SPAN_MS, fails)],
+        SPAN_MS - 3_000,
+    );
+    let mut findings = judgement.findings.iter();
+    let finding = findings.find(|finding| finding.class == FindingClass::ServerErrors);
+    let finding = finding.expect("a finding of 5xx");
+    assert_eq!(finding.canary_count, 100);
+    assert!((finding.canary_rate - 0.1).abs() < 1e-9, "{finding:?}");
+}
+
 fn samples(name: &str, worse: Worse, value: impl Fn(i64) -> f64) -> MetricSamples {
     MetricSamples {
         name: name.to_owned(),
