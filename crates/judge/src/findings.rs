@@ -369,7 +369,10 @@ fn class(row: &Row, ratio: Ratio) -> Option<FindingClass> {
         return None;
     }
     if canary == 0 {
+        // As in the gate: which requests come is the clients' choice, and an
+        // access line that names the version is another one in each.
         let vanished = stable >= MIN_VANISHED
+            && row.traffic == Traffic::None
             && row.level < Level::Error
             && row.level > Level::Debug
             && ratio.high < 1.0;

@@ -321,6 +321,19 @@ fn what_processes_say_as_they_end_is_no_sign_of_traffic() {
 }
 
 #[test]
+fn an_access_line_that_names_the_version_has_not_vanished() {
+    let judgement = judge(
+        &[steady("s", 2000, SPAN_MS, |i| format!("200 - blue {i}"))],
+        &[steady("c", 1000, SPAN_MS, |i| {
+            format!("200 - dark-green {i}")
+        })],
+        END_MS,
+    );
+    assert_eq!(judgement.decision, Promote, "{:?}", judgement.gates);
+    assert_eq!(judgement.findings, []);
+}
+
+#[test]
 fn a_finding_is_a_share_of_all_that_was_seen() {
     // The newest bucket is not complete: what is in it is counted in both.
     let fails = |i: i64| match i % 10 {
