@@ -101,14 +101,19 @@ test: setup lint ## all tests that need no cluster, with lints and a short fuzz
 	cargo test --locked -p e2e --lib --bins --test house
 	fuzz/run $(FUZZ_RUNS)
 
+# More arguments of the scenarios on the cluster: make e2e E2E="errors-are-aborted".
+E2E ?=
+
 .PHONY: e2e test-e2e
 e2e: build stand-ins ## tests on a real cluster on this machine (root, Linux, Go; 25 minutes at most)
 	cargo test --locked -p e2e --test go_peer
-	cargo test --locked -p e2e --test cluster -- --binaries "$(CURDIR)/dist"
+	cargo test --locked -p e2e --test cluster -- --binaries "$(CURDIR)/dist" $(E2E)
 test-e2e: e2e ## the same
 
 .PHONY: e2e-full
-e2e-full: e2e dist-check ## all of that and the longer ones: what a release must pass
+# Handed on to what it needs: every scenario file is played on the cluster.
+e2e-full: E2E = --full
+e2e-full: e2e dist-check ## all of that, all scenario files, and the release's checks
 
 .PHONY: cluster
 cluster: build ## start the cluster with Argo Rollouts, the plugin and the demo, and leave it running

@@ -11,7 +11,7 @@ use crate::arm::{Arm, Both};
 use crate::cluster::Version;
 use crate::error::DemoError;
 use crate::findings::findings;
-use crate::scenario::{Prefix, RequestFault, Scenario, WEIGHTS};
+use crate::scenario::{RequestFault, Scenario, WEIGHTS};
 use crate::state::{FindingState, MeasurementState, Phase, ReleaseState, Sliders};
 
 /// Colours of versions, in the order in which they come.
@@ -113,11 +113,7 @@ impl Board {
             .position(|color| *color == self.stable.color())
             .unwrap_or_default();
         let color = COLORS[(of_stable + 1) % COLORS.len()];
-        let name = match scenario.canary.prefix {
-            None => color.to_owned(),
-            Some(Prefix::Bad) => format!("bad-{color}"),
-            Some(Prefix::Slow) => format!("slow-{color}"),
-        };
+        let name = scenario.canary.version(color);
         let mut environment = healthy();
         if let Some(fault) = scenario.process_fault() {
             environment.insert("SCENARIO".to_owned(), fault.as_str().to_owned());

@@ -45,6 +45,8 @@ pub use model::ModelChoice;
 pub use play::{MOST_WEIGHT, STOP_LIMIT, Series, Table};
 pub use programs::Programs;
 pub use release::{Outcome, Verdict};
-pub use scenario::{Expect, MAX_RATE, Scenario, ScenarioError, own};
+pub use scenario::{
+    Expect, Fault, MAX_RATE, ProcessFault, RequestFault, Scenario, ScenarioError, own,
+};
 pub use server::{MAX_BODY_BYTES, PageServer};
 pub use terminal::{Screen, Style};

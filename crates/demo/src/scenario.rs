@@ -142,6 +142,18 @@ pub struct CanarySetup {
     pub latency_ms: Option<LatencyMs>,
 }
 
+impl CanarySetup {
+    /// The version's name, which ends in this colour.
+    #[must_use]
+    pub fn version(&self, color: &str) -> String {
+        match self.prefix {
+            None => color.to_owned(),
+            Some(Prefix::Bad) => format!("bad-{color}"),
+            Some(Prefix::Slow) => format!("slow-{color}"),
+        }
+    }
+}
+
 /// What a version's name begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -195,9 +207,37 @@ pub enum Fault {
     Process(ProcessFault),
 }
 
+impl Fault {
+    /// The application's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request(fault) => fault.as_str(),
+            Self::Process(fault) => fault.as_str(),
+        }
+    }
+}
+
+impl RequestFault {
+    /// The application's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ColorOnly => "color-only",
+            Self::Exception => "exception",
+            Self::AlreadyBroken => "already-broken",
+            Self::LatencyX3 => "latency-x3",
+            Self::SilentFailure => "silent-failure",
+            Self::LogInjection => "log-injection",
+            Self::NoisyNeighbour => "noisy-neighbour",
+        }
+    }
+}
+
 impl ProcessFault {
     /// The application's word for it.
-    pub(crate) fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::SlowStart => "slow-start",
             Self::MemoryLeak => "memory-leak",
@@ -479,6 +519,24 @@ mod tests {
         files.sort();
         names.sort();
         assert_eq!(names, files);
+    }
+
+    #[test]
+    fn a_request_s_fault_has_one_word() {
+        use serde::de::IntoDeserializer as _;
+        use serde::de::value::{Error, StrDeserializer};
+        for word in [
+            "color-only",
+            "exception",
+            "already-broken",
+            "latency-x3",
+            "silent-failure",
+            "log-injection",
+            "noisy-neighbour",
+        ] {
+            let read: StrDeserializer<'_, Error> = word.into_deserializer();
+            assert_eq!(RequestFault::deserialize(read).unwrap().as_str(), word);
+        }
     }
 
     #[test]

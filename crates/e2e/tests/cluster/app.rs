@@ -28,7 +28,12 @@ const ROLLOUTS: &str = "apis/argoproj.io/v1alpha1";
 pub(crate) struct Setup {
     /// Pods of the rollout.
     pub(crate) replicas: u32,
-    /// Requests a second to all of them.
+    /// The weight at which a canary is judged first: a share that so many pods
+    /// can have.
+    pub(crate) first_weight_percent: u64,
+    /// The environment of the first version.
+    pub(crate) stable: Environment,
+    /// Requests a second to all of them; 0 for no load at all.
     pub(crate) rate_per_s: f64,
     /// How it is rolled out.
     pub(crate) strategy: Strategy,
@@ -38,14 +43,19 @@ pub(crate) struct Setup {
     pub(crate) forbidden: &'static [&'static str],
 }
 
+/// The environment of a version: names with their values.
+pub(crate) type Environment = Vec<(&'static str, String)>;
+
 /// How the new version gets its traffic, and when it is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strategy {
     /// As `deploy/demo` has it: judged in the background through all steps.
     Talk,
-    /// A quarter, then one measurement as a step of its own, then the rest.
+    /// The first weight, then one measurement as a step of its own, then the
+    /// rest.
     Step,
-    /// A quarter until it is judged in the background, from the very start.
+    /// The first weight until it is judged in the background, from the very
+    /// start.
     Watched,
 }
 
@@ -53,6 +63,8 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             replicas: 4,
+            first_weight_percent: 25,
+            stable: vec![("COLOR", "blue".to_owned())],
             rate_per_s: 100.0,
             strategy: Strategy::Step,
             plugin: json!({}),
@@ -77,7 +89,7 @@ impl Setup {
             Strategy::Step => json!({
                 "analysis": null,
                 "steps": [
-                    {"setWeight": 25},
+                    {"setWeight": self.first_weight_percent},
                     {"analysis": {"templates": [{"templateName": "canary-analysis"}]}},
                     {"setWeight": 50},
                     {"pause": {"duration": "2s"}},
@@ -85,7 +97,10 @@ impl Setup {
             }),
             Strategy::Watched => json!({
                 "analysis": {"startingStep": null},
-                "steps": [{"setWeight": 25}, {"pause": {"duration": "180s"}}],
+                "steps": [
+                    {"setWeight": self.first_weight_percent},
+                    {"pause": {"duration": "180s"}},
+                ],
             }),
         };
         let rollout = json!({
@@ -109,6 +124,10 @@ impl Setup {
             "resources": ["demo", "controller/access"],
             "patches": [
                 {"patch": rollout.to_string()},
+                {
+                    "target": {"kind": "Rollout", "name": ROLLOUT},
+                    "patch": json!([environment_patch(&self.stable)]).to_string(),
+                },
                 {
                     "target": {"kind": "AnalysisTemplate", "name": "canary-analysis"},
                     "patch": Value::from(template).to_string(),
@@ -134,7 +153,19 @@ impl Setup {
     }
 }
 
+/// A version is the same image with other settings.
+fn environment_patch(settings: &[(&str, impl AsRef<str>)]) -> Value {
+    let settings = settings.iter();
+    let env: Vec<_> = settings
+        .map(|(name, value)| json!({"name": name, "value": value.as_ref()}))
+        .collect();
+    json!({"op": "replace", "path": "/spec/template/spec/containers/0/env", "value": env})
+}
+
 fn load_patch(rate_per_s: f64) -> Value {
+    if rate_per_s == 0.0 {
+        return json!([{"op": "replace", "path": "/spec/replicas", "value": 0}]);
+    }
     json!([{
         "op": "replace",
         "path": "/spec/template/spec/containers/0/args",
@@ -147,6 +178,8 @@ fn load_patch(rate_per_s: f64) -> Value {
 pub(crate) struct App<'a> {
     pub(crate) stage: &'a Stage<'a>,
     namespace: String,
+    /// The weight at which a canary is judged first.
+    pub(crate) first_weight_percent: u64,
 }
 
 /// What a rollout looked like, reduced to what is asserted.
@@ -238,6 +271,7 @@ pub(crate) fn deploy<'a>(
     let app = App {
         stage,
         namespace: name.to_owned(),
+        first_weight_percent: setup.first_weight_percent,
     };
     app.deploy(setup)
         .map_err(|error| anyhow::anyhow!("deploy: {error:#}\n{}", app.picture()))?;
@@ -283,6 +317,9 @@ impl App<'_> {
             self.forbid(setup.forbidden)?;
         }
         self.wait_phase("Healthy", DEPLOY_LIMIT)?;
+        if setup.rate_per_s == 0.0 {
+            return Ok(());
+        }
         self.wait_for_traffic()
     }
 
@@ -317,25 +354,17 @@ impl App<'_> {
     }
 
     /// Releases a new version: the same image with other settings.
-    pub(crate) fn release(&self, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+    pub(crate) fn release(&self, settings: &[(&str, impl AsRef<str>)]) -> anyhow::Result<()> {
         self.release_with(settings, &[])
     }
 
     /// As [`App::release`], with more containers beside the application's.
     pub(crate) fn release_with(
         &self,
-        settings: &[(&str, &str)],
+        settings: &[(&str, impl AsRef<str>)],
         beside: &[Value],
     ) -> anyhow::Result<()> {
-        let env: Vec<_> = settings
-            .iter()
-            .map(|(name, value)| json!({"name": name, "value": value}))
-            .collect();
-        let mut patch = vec![json!({
-            "op": "replace",
-            "path": "/spec/template/spec/containers/0/env",
-            "value": env,
-        })];
+        let mut patch = vec![environment_patch(settings)];
         patch.extend(beside.iter().map(|container| {
             json!({"op": "add", "path": "/spec/template/spec/containers/-", "value": container})
         }));

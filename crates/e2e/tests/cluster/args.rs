@@ -5,15 +5,28 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What every change has to pass.
+    Usual,
+    /// What a release has to pass: all there are.
+    Release,
+}
+
 /// End-to-end tests on a real cluster on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "cluster")]
 pub(crate) struct Args {
-    /// Parts of the names of the scenarios to run [default: all].
+    /// Parts of the names of the scenarios to run [default: all; --full has
+    /// more].
     pub(crate) names: Vec<String>,
     /// List the scenarios and do nothing.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Also those that only a release has to pass: every scenario file.
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Leave the cluster running at the end.
     #[arg(long)]
     pub(crate) keep: bool,
@@ -38,6 +51,15 @@ impl Args {
     pub(crate) fn name(&self) -> &str {
         let default = if self.prepare { "box" } else { "e2e" };
         self.name.as_deref().unwrap_or(default)
+    }
+
+    /// Which scenarios there are.
+    pub(crate) fn extent(&self) -> Extent {
+        if self.full {
+            Extent::Release
+        } else {
+            Extent::Usual
+        }
     }
 
     /// The cache folder, from the flag or the environment.

@@ -30,8 +30,16 @@ use stage::{Argo, Operator, Stage};
 fn main() -> ExitCode {
     let args = Args::parse();
     if args.list {
-        runner::list(&scenarios::all(), &args.names);
-        return ExitCode::SUCCESS;
+        return match scenarios::all(args.extent()) {
+            Ok(all) => {
+                runner::list(&all, &args.names);
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                progress::say(&format!("error: {error:#}"));
+                ExitCode::FAILURE
+            }
+        };
     }
     let mut tally = Tally::default();
     if let Err(error) = run(&args, &mut tally) {
@@ -50,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, tally: &mut Tally) -> anyhow::Result<()> {
-    let chosen = runner::choose(scenarios::all(), &args.names)?;
+    let chosen = runner::choose(scenarios::all(args.extent())?, &args.names)?;
     let asks = |scenario: &runner::Scenario| scenario.operator == Operator::WithKeys;
     let asked = if !args.prepare && chosen.iter().any(asks) {
         Asked::StandIns

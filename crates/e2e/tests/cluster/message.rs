@@ -68,12 +68,8 @@ pub(crate) fn errors_so_far(message: &str) -> anyhow::Result<(Share, Share)> {
 /// of errors in the canary, by chance within four standard deviations.
 pub(crate) fn check_injected(message: &str, injected_percent: f64) -> anyhow::Result<Difference> {
     let found = difference(message)?;
-    let share = injected_percent / 100.0;
-    let deviation = 100.0 * (share * (1.0 - share) / found.canary.whole).sqrt();
+    check_share(found.canary, injected_percent).with_context(|| message.to_owned())?;
     let percent = found.canary.percent();
-    if (percent - injected_percent).abs() > 4.0 * deviation + 0.1 {
-        bail!("{percent:.1} % is not the {injected_percent} % that were injected: {message}");
-    }
     if (found.points - (percent - found.stable.percent())).abs() > 0.06 {
         bail!("the points are not the difference of the shares: {message}");
     }
@@ -81,4 +77,34 @@ pub(crate) fn check_injected(message: &str, injected_percent: f64) -> anyhow::Re
         bail!("stable had traffic and no errors, the message says otherwise: {message}");
     }
     Ok(found)
+}
+
+/// Fails unless a share is the injected one, by chance within four standard
+/// deviations.
+pub(crate) fn check_share(found: Share, injected_percent: f64) -> anyhow::Result<()> {
+    let share = injected_percent / 100.0;
+    let deviation = 100.0 * (share * (1.0 - share) / found.whole).sqrt();
+    let percent = found.percent();
+    // No requests are no share.
+    if found.whole == 0.0 || (percent - injected_percent).abs() > 4.0 * deviation + 0.1 {
+        bail!("{percent:.1} % is not the {injected_percent} % that were injected");
+    }
+    Ok(())
+}
+
+/// Fails unless `requests take 61 ms, stable 20 ms` is in a message, each no
+/// shorter than what was injected and at most a third longer.
+pub(crate) fn check_durations(message: &str, canary_ms: f64, stable_ms: f64) -> anyhow::Result<()> {
+    let (canary, stable) = message
+        .split_once("requests take ")
+        .and_then(|(_, after)| after.split_once(" ms, stable "))
+        .and_then(|(canary, after)| Some((canary, after.split_once(" ms")?.0)))
+        .with_context(|| format!("no durations in {message:?}"))?;
+    for (found, injected_ms) in [(canary, canary_ms), (stable, stable_ms)] {
+        let found_ms: f64 = found.parse()?;
+        if !(injected_ms * 0.99..=injected_ms * 4.0 / 3.0).contains(&found_ms) {
+            bail!("{found_ms} ms are not the {injected_ms} ms that were injected: {message}");
+        }
+    }
+    Ok(())
 }

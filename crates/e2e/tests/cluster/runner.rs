@@ -17,10 +17,10 @@ use crate::stage::{Argo, Operator, Stage};
 const PARALLEL_LIMIT: usize = 5;
 
 /// One thing that is shown end to end.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Scenario {
     /// What it shows; also the name of its namespace.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// The controller it runs on.
     pub(crate) argo: Argo,
     /// What the operator of the controller has set.
@@ -58,7 +58,9 @@ pub(crate) fn choose(all: Vec<Scenario>, parts: &[String]) -> anyhow::Result<Vec
     let chosen: Vec<_> = all.into_iter().filter(wanted).collect();
     if chosen.is_empty() {
         // Nothing run is nothing shown: not a success.
-        bail!("no scenario's name holds any of {parts:?}\nhint: --list shows the names");
+        bail!(
+            "no scenario's name holds any of {parts:?}\nhint: --list shows the names, with --full all"
+        );
     }
     Ok(chosen)
 }
@@ -100,7 +102,7 @@ pub(crate) fn run(stage: &Stage<'_>, chosen: &[Scenario], tally: &mut Tally) -> 
         let of_both: Vec<_> = chosen
             .iter()
             .filter(|scenario| scenario.argo == argo && scenario.operator == operator)
-            .copied()
+            .cloned()
             .collect();
         if of_both.is_empty() {
             continue;
@@ -146,7 +148,7 @@ fn next(waiting: &Mutex<VecDeque<Scenario>>) -> Option<Scenario> {
 fn run_one(stage: &Stage<'_>, scenario: &Scenario) -> bool {
     let start = Instant::now();
     progress::say(&format!("start  {}", scenario.name));
-    let result = catch_unwind(AssertUnwindSafe(|| (scenario.run)(stage, scenario.name)));
+    let result = catch_unwind(AssertUnwindSafe(|| (scenario.run)(stage, &scenario.name)));
     let seconds = start.elapsed().as_secs();
     let error = match result {
         Ok(Ok(())) => {

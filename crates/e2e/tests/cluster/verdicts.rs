@@ -8,16 +8,14 @@ use crate::app::{App, Measurement, Run};
 
 /// Longest time for a rollout: the plugin itself gives up after five minutes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
-/// The canary's weight while it is judged, and the greatest that one may get
-/// which is not promoted.
-const WEIGHT_PERCENT: u64 = 25;
 
 /// The verdict of a canary that goes through all weights to the end.
 pub(crate) fn promoted(app: &App<'_>) -> anyhow::Result<Measurement> {
     let looks = app.wait_phase("Healthy", LIMIT)?;
     let weights: Vec<_> = looks.iter().map(|look| look.weight_percent()).collect();
+    let between = app.first_weight_percent + 1..100;
     ensure!(
-        weights.contains(&WEIGHT_PERCENT) && weights.contains(&50),
+        weights.contains(&app.first_weight_percent) && weights.iter().any(|w| between.contains(w)),
         "through all weights: {weights:?}"
     );
     ensure!(
@@ -39,7 +37,7 @@ pub(crate) fn aborted(app: &App<'_>) -> anyhow::Result<Measurement> {
     let looks = app.wait_phase("Degraded", LIMIT)?;
     let heaviest = looks.iter().map(|look| look.weight_percent()).max();
     ensure!(
-        heaviest == Some(WEIGHT_PERCENT),
+        heaviest == Some(app.first_weight_percent),
         "it got no more than its first weight: {looks:?}"
     );
     let run = app.newest_run()?;
@@ -60,6 +58,25 @@ pub(crate) fn aborted(app: &App<'_>) -> anyhow::Result<Measurement> {
     Ok(measurement)
 }
 
+/// The verdict of a canary that is watched from its start, and sent back at
+/// its first weight: what was measured before may have been fine.
+pub(crate) fn vetoed(app: &App<'_>) -> anyhow::Result<Measurement> {
+    let looks = app.wait_phase("Degraded", LIMIT)?;
+    let heaviest = looks.iter().map(|look| look.weight_percent()).max();
+    ensure!(
+        heaviest <= Some(app.first_weight_percent),
+        "no more than its first weight: {looks:?}"
+    );
+    let run = app.only_run()?;
+    ensure!(run.phase == "Failed", "{run:?}");
+    let failed = run.in_phase("Failed");
+    ensure!(failed.len() == 1, "one verdict: {run:?}");
+    app.check_serves()?;
+    let weight = app.look()?.weight_percent();
+    ensure!(weight == 0, "all of it is back: {weight} %");
+    Ok(failed[0].clone())
+}
+
 /// The verdict of a canary that waits for a person at its first weight.
 pub(crate) fn paused(app: &App<'_>) -> anyhow::Result<Measurement> {
     let look = app.until("a pause by an inconclusive verdict", LIMIT, || {
@@ -72,7 +89,7 @@ pub(crate) fn paused(app: &App<'_>) -> anyhow::Result<Measurement> {
         Ok(by_us.then_some(look))
     })?;
     ensure!(
-        look.weight_percent() == WEIGHT_PERCENT,
+        look.weight_percent() == app.first_weight_percent,
         "it stays where it was judged: {look:?}"
     );
     let measurement = only_verdict(&app.newest_run()?, "Inconclusive")?;

@@ -37,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "agent-stand-in",
             "analysis",
             "bench",
+            "demo",
             "go-plugin",
             "judge",
             "kube-stand-in",

@@ -2,6 +2,7 @@
 
 mod agents;
 mod background;
+mod files;
 mod full_disk;
 mod models;
 mod refusals;
@@ -9,11 +10,14 @@ mod restarts;
 mod steps;
 mod unclean;
 
+use anyhow::Context as _;
+
+use crate::args::Extent;
 use crate::runner::{Company, Scenario};
 use crate::stage::{Argo, Operator};
 
 /// All of them, in the order in which they start: the longest first.
-pub(crate) fn all() -> Vec<Scenario> {
+pub(crate) fn all(extent: Extent) -> anyhow::Result<Vec<Scenario>> {
     let mut all = Vec::new();
     let beside: &[(&'static str, Run)] = &[
         ("talk-good-is-promoted", background::good),
@@ -74,14 +78,46 @@ pub(crate) fn all() -> Vec<Scenario> {
         (smoke, Argo::V1_8, plain, Company::Beside),
     ] {
         all.extend(group.iter().map(|(name, run)| Scenario {
-            name,
+            name: (*name).to_owned(),
             argo,
             operator,
             company,
             run: *run,
         }));
     }
-    all
+    all.extend(of_files(extent)?);
+    Ok(all)
+}
+
+/// Scenario files that are always played: one of each kind of evidence, and
+/// one in which stable is what the file says as well.
+const USUAL_FILES: &[&str] = &[
+    "scenario-bad",
+    "scenario-silent-failure",
+    "scenario-already-broken",
+];
+
+fn of_files(extent: Extent) -> anyhow::Result<Vec<Scenario>> {
+    let mut all = demo::own()?
+        .into_iter()
+        .map(|file| Scenario {
+            name: format!("{}{}", files::PREFIX, file.name),
+            argo: Argo::V1_10,
+            operator: files::operator(&file),
+            company: Company::Beside,
+            run: files::play,
+        })
+        .collect::<Vec<_>>();
+    for usual in USUAL_FILES {
+        let there = all.iter().any(|scenario| scenario.name == *usual);
+        there
+            .then_some(())
+            .with_context(|| format!("no scenario file is called {usual}"))?;
+    }
+    if extent == Extent::Usual {
+        all.retain(|scenario| USUAL_FILES.contains(&scenario.name.as_str()));
+    }
+    Ok(all)
 }
 
 type Run = fn(&crate::stage::Stage<'_>, &str) -> anyhow::Result<()>;

@@ -74,7 +74,7 @@ fn check_metadata(measurement: &Measurement) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn add_second(app: &App<'_>) -> anyhow::Result<()> {
+pub(crate) fn add_second(app: &App<'_>) -> anyhow::Result<()> {
     let pod = |color: &str, role: &str| {
         json!({
             "metadata": {"labels": {"app": "other", "color": color, "role": role}},
