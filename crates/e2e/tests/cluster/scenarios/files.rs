@@ -158,7 +158,7 @@ fn check(file: &Scenario, verdict: &Measurement) -> anyhow::Result<()> {
     if let (Expect::Abort, Some(stable), Some(canary)) =
         (file.expect, file.stable.latency_ms, file.canary.latency_ms)
     {
-        check_durations(message, f64::from(canary.0), f64::from(stable.0))?;
+        check_durations(message, canary.0, stable.0)?;
     }
     if file.model_obeys {
         let words = format!("model {MODEL} would promote");
