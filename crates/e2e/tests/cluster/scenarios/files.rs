@@ -1,7 +1,7 @@
 //! One file of `examples/scenarios`, played on the cluster: the demo's page
 //! and `make test` play the same files without one.
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use demo::{Expect, Fault, ProcessFault, RequestFault, Scenario};
 use serde_json::{Value, json};
 
@@ -38,12 +38,7 @@ pub(crate) fn play(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
         .into_iter()
         .find(|file| name.strip_prefix(PREFIX) == Some(file.name.as_str()))
         .with_context(|| format!("no scenario file for {name}"))?;
-    // None of ours has any; one that had would be played only in part.
-    ensure!(
-        file.during.is_empty(),
-        "what happens in the middle is not played on the cluster: {:?}",
-        file.during
-    );
+    check_playable(&file)?;
     with_app(stage, name, &setup(&file, name), |app| {
         if file.failing_neighbour {
             steps::add_second(app)?;
@@ -53,6 +48,27 @@ pub(crate) fn play(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
         check(&file, &verdict).with_context(|| format!("{}: {verdict:?}", file.why.as_str()))?;
         app.only_run().map(drop)
     })
+}
+
+/// Fails for what would be played only in part: none of ours says it.
+fn check_playable(file: &Scenario) -> anyhow::Result<()> {
+    ensure!(
+        file.during.is_empty(),
+        "what happens in the middle is not played on the cluster: {:?}",
+        file.during
+    );
+    // Whoever is not promoted is held to have had no more than the first
+    // weight, so that a larger limit holds as well.
+    let most = file.most_weight.map_or(100, |most| u64::from(most.0));
+    ensure!(
+        most >= FIRST_WEIGHT_PERCENT,
+        "the first weight is {FIRST_WEIGHT_PERCENT} %, the file allows {most} %"
+    );
+    ensure!(
+        file.expect == Expect::Abort || !ends_by_itself(file),
+        "a canary whose processes end is watched until it is aborted"
+    );
+    Ok(())
 }
 
 fn setup(file: &Scenario, name: &str) -> Setup {
@@ -121,19 +137,11 @@ fn environment(version: String, fault: Option<Fault>, latency_ms: u16) -> Enviro
 
 /// The verdict, once the rollout has come to the end that is right for it.
 fn verdict(app: &App<'_>, file: &Scenario) -> anyhow::Result<Measurement> {
-    let most = file.most_weight.map_or(100, |most| u64::from(most.0));
-    match (file.expect, ends_by_itself(file)) {
-        // What is taken back had no more than its first weight: these hold it.
-        (Expect::Abort | Expect::Inconclusive, _) if most < FIRST_WEIGHT_PERCENT => {
-            bail!("the first weight is {FIRST_WEIGHT_PERCENT} %, the file allows {most} %")
-        }
-        (Expect::Abort, true) => verdicts::vetoed(app),
-        (Expect::Abort, false) => verdicts::aborted(app),
-        (Expect::Inconclusive, false) => verdicts::paused(app),
-        (Expect::Promote, false) => verdicts::promoted(app),
-        (Expect::Promote | Expect::Inconclusive, true) => {
-            bail!("a canary whose processes end can only be aborted")
-        }
+    match file.expect {
+        Expect::Abort if ends_by_itself(file) => verdicts::vetoed(app),
+        Expect::Abort => verdicts::aborted(app),
+        Expect::Inconclusive => verdicts::paused(app),
+        Expect::Promote => verdicts::promoted(app),
     }
 }
 
