@@ -99,14 +99,15 @@ pub(crate) fn zone(text: &[u8]) -> Option<(i64, usize)> {
     }
 }
 
-/// All of `digits` as a number; `None` when one is not a digit.
+/// All of `digits` as a number; `None` when one is not a digit, or when there
+/// are too many.
 pub(crate) fn number(digits: &[u8]) -> Option<i64> {
     let mut value = 0_i64;
     for byte in digits {
         if !byte.is_ascii_digit() {
             return None;
         }
-        value = value * 10 + i64::from(byte - b'0');
+        value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
     }
     Some(value)
 }

@@ -324,6 +324,13 @@ mod tests {
     const MS: i64 = 1_795_618_800_000;
 
     #[test]
+    fn a_number_that_is_no_time_is_none() {
+        // Found by fuzzing: nineteen digits can be more than 64 bits hold.
+        assert_eq!(epoch(b"9999999999999999999"), None);
+        assert_eq!(epoch(b"1795618800000000000"), Some(MS));
+    }
+
+    #[test]
     fn reads_times_wherever_formats_put_them() {
         let cases: &[(&str, i64)] = &[
             (
