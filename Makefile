@@ -92,7 +92,6 @@ demo-logs: setup ## judge the recorded logs of a healthy and of a broken canary
 
 .PHONY: test
 test: setup lint ## all tests that need no cluster, with lints and a short fuzz
-	@scripts/setup browser
 	@scripts/setup python >/dev/null
 	@scripts/setup playwright >/dev/null
 	@scripts/setup prometheus
@@ -103,16 +102,18 @@ test: setup lint ## all tests that need no cluster, with lints and a short fuzz
 
 # More arguments of the scenarios on the cluster: make e2e E2E="errors-are-aborted".
 E2E ?=
+# Which scenarios there are: those of every change, or all of a release.
+EXTENT =
 
 .PHONY: e2e test-e2e
 e2e: build stand-ins ## tests on a real cluster on this machine (root, Linux, Go; 25 minutes at most)
 	cargo test --locked -p e2e --test go_peer
-	cargo test --locked -p e2e --test cluster -- --binaries "$(CURDIR)/dist" $(E2E)
+	cargo test --locked -p e2e --test cluster -- --binaries "$(CURDIR)/dist" $(EXTENT) $(E2E)
 test-e2e: e2e ## the same
 
 .PHONY: e2e-full
 # Handed on to what it needs: every scenario file is played on the cluster.
-e2e-full: E2E = --full
+e2e-full: override EXTENT = --full
 e2e-full: e2e dist-check ## all of that, all scenario files, and the release's checks
 
 .PHONY: cluster
@@ -134,6 +135,7 @@ bench: setup corpus ## measure the judge, and write the tables into docs/benchma
 
 .PHONY: figures
 figures: build corpus ## measure every claim beside its target; exit 1 on a miss
+	@scripts/setup playwright >/dev/null
 	@missed=0; $(BENCH) figures --program dist/canary-judge $(DATA) || missed=$$?; \
 	CANARY_JUDGE_PLAYWRIGHT="$$(scripts/setup playwright)" cargo run --quiet --release --target $(MUSL) --locked -p demo-app --example figures || missed=$$?; \
 	cargo run --quiet --release --locked -p e2e --bin figures || missed=$$?; exit $$missed
