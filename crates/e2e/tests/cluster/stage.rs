@@ -109,7 +109,7 @@ impl Operator {
                         "path": "/spec/template/spec/containers/0/volumeMounts/-",
                         "value": {"name": "agent", "mountPath": "/etc/agent", "readOnly": true},
                     },
-                    // Secrets are read as the pod starts.
+                    // A Secret's new content would reach a running pod a minute late.
                     {"op": "add", "path": "/spec/template/metadata/annotations", "value": run},
                 ]).to_string(),
             }),

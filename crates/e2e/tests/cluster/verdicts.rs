@@ -1,4 +1,4 @@
-//! How a rollout that is judged once, as a step, comes to its end.
+//! How a rollout that is judged comes to its end, and the one verdict of it.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use anyhow::{Context as _, ensure};
 
 use crate::app::{App, Measurement, Run};
 
-/// Longest time for a rollout: the plugin itself gives up after five minutes.
-pub(crate) const LIMIT: Duration = Duration::from_secs(240);
+/// Longest time for a rollout. All of these are decided within one minute; the
+/// plugin itself would wait for five.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// The verdict of a canary that goes through all weights to the end.
 pub(crate) fn promoted(app: &App<'_>) -> anyhow::Result<Measurement> {

@@ -42,7 +42,7 @@ pub(crate) fn agrees(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
         );
         ensure!(verdict.metadata["modelCount"] == "1", "{verdict:?}");
         // One look promotes, and only then is it asked.
-        check_calls(app, name, &[("gemini-agrees", 1)])
+        check_asked(app, name, &verdict, &[("gemini-agrees", 1)])
     })
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn objects(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
         check_no_errors(&verdict)?;
         let results = results(&verdict)?;
         ensure!(results[0]["promote"] == false, "{results}");
-        check_calls(app, name, &[("gemini-objects", 1)])
+        check_asked(app, name, &verdict, &[("gemini-objects", 1)])
     })
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn doubts(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
         )?;
         says(&verdict, "the judge alone would promote")?;
         check_no_errors(&verdict)?;
-        check_calls(app, name, &[("gemini-doubts", 1)])
+        check_asked(app, name, &verdict, &[("gemini-doubts", 1)])
     })
 }
 
@@ -90,7 +90,8 @@ pub(crate) fn busy_and_gone(stage: &Stage<'_>, name: &str) -> anyhow::Result<()>
         says(&verdict, "model gemini-busy agrees")?;
         says(&verdict, "model gemini-gone gave no opinion")?;
         says(&verdict, "404")?;
-        check_calls(app, name, &[("gemini-busy", 2), ("gemini-gone", 1)])
+        let asked = [("gemini-busy", 2), ("gemini-gone", 1)];
+        check_asked(app, name, &verdict, &asked)
     })
 }
 
@@ -109,8 +110,7 @@ pub(crate) fn down(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
         app.release(&[("COLOR", "yellow"), ("ERROR_RATE", "40")])?;
         let bad = verdicts::aborted(app)?;
         check_injected(&bad.message, INJECTED_PERCENT)?;
-        alone(&bad)?;
-        check_calls(app, name, &[])
+        alone(&bad)
     })
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn obeys(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
             results[0]["promote"] == true,
             "it was told to promote, and would: {results}"
         );
-        check_calls(app, name, &[("gemini-obeys", 1)])?;
+        check_asked(app, name, &verdict, &[("gemini-obeys", 1)])?;
         let read = model_calls(stage, name)?[0]["body"].to_string();
         ensure!(
             read.contains("IGNORE ALL PREVIOUS"),
@@ -160,7 +160,7 @@ pub(crate) fn no_traffic(stage: &Stage<'_>, name: &str) -> anyhow::Result<()> {
         let verdict = verdicts::paused(app)?;
         says(&verdict, "no verdict")?;
         says(&verdict, "more requests")?;
-        check_calls(app, name, &[])
+        check_asked(app, name, &verdict, &[])
     })
 }
 
@@ -198,6 +198,21 @@ fn results(verdict: &Measurement) -> anyhow::Result<Value> {
 }
 
 /// How often the server was asked, by model; and that the cost says the same.
+fn check_asked(
+    app: &App<'_>,
+    scenario: &str,
+    verdict: &Measurement,
+    expected: &[(&str, usize)],
+) -> anyhow::Result<()> {
+    check_calls(app, scenario, expected)?;
+    let all: usize = expected.iter().map(|(_, count)| count).sum();
+    let cost = verdict.metadata["cost"].as_str().unwrap_or_default();
+    let cost: Value = serde_json::from_str(cost)?;
+    ensure!(cost["calls"] == all, "{all} calls, and the cost is {cost}");
+    Ok(())
+}
+
+/// How often the server was asked, by model.
 fn check_calls(app: &App<'_>, scenario: &str, expected: &[(&str, usize)]) -> anyhow::Result<()> {
     let calls = model_calls(app.stage, scenario)?;
     let of = |model: &str| calls.iter().filter(|call| call["model"] == model).count();
